@@ -1,0 +1,44 @@
+# `make demo` and `make test` need Python (3.11 or newer) and make, nothing else.
+
+PYTHON ?= python3
+VENV ?= .venv
+STORE ?= results
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+
+.PHONY: setup demo test check format clean
+
+setup: $(INSTALLED)
+
+# --no-compile: Python compiles and keeps what is imported; compiling all of torch takes a minute
+unexport PYTHONDONTWRITEBYTECODE
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
+	    --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+# Fashion-MNIST where it can be had, else the digits that come with scikit-learn
+demo: setup
+	@if $(BIN)/lbray data fetch fashion_mnist; then dataset=fashion_mnist; size=12000; \
+	else dataset=digits; size=null; fi; \
+	echo "demo: training on $$dataset" >&2; \
+	$(BIN)/lbray sweep experiments/quickstart.yaml --store $(STORE) \
+	    --set dataset=$$dataset --set train_size=$$size && \
+	$(BIN)/lbray analyze quickstart --store $(STORE) --out $(STORE)/analysis/quickstart
+
+test: setup
+	$(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

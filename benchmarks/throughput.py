@@ -1,0 +1,95 @@
+"""Training samples per second of one Fashion-MNIST cell: a plain PyTorch script against lbray.
+
+    python benchmarks/throughput.py [--rounds 5] [--images 12800] [--threads 2]
+
+Each round runs every contestant once, in turn and in a process of its own, so that a noisy
+neighbour meets them all; what is printed is the median over the rounds and its ratio to the plain
+script with two DataLoader workers. Evaluation is not timed: both train on cross-entropy only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import statistics
+import subprocess
+import sys
+import time
+
+import torch
+
+from lbray import data
+from lbray.spec import Cell
+from lbray.training.trainer import Trainer
+
+CONTESTANTS = {
+    "plain PyTorch, DataLoader with 0 workers": ("plain", "0"),
+    "plain PyTorch, DataLoader with 1 worker": ("plain", "1"),
+    "plain PyTorch, DataLoader with 2 workers": ("plain", "2"),
+    "lbray, float32": ("lbray", "float32"),
+    "lbray, bfloat16": ("lbray", "bfloat16"),
+}
+REFERENCE = "plain PyTorch, DataLoader with 2 workers"
+EPOCHS = 2
+
+
+def measure(kind: str, setting: str, images: int, threads: int) -> float:
+    """Samples per second of one contestant, in this process."""
+    torch.set_num_threads(threads)
+    dataset = data.load("fashion_mnist")
+    if kind == "plain":
+        from plain_pytorch import train
+
+        return train(
+            dataset.train_images[:images, 0].numpy(),
+            dataset.train_labels[:images].numpy(),
+            EPOCHS,
+            int(setting),
+        )
+    splits = data.split(dataset, train_size=round(images / 0.9), validation_fraction=0.1)
+    cell = Cell.of(dataset="fashion_mnist", seed=0, precision=setting)
+    trainer = Trainer(cell, splits)
+    trainer.train_epoch(0)
+    started = time.perf_counter()
+    for epoch in range(1, EPOCHS + 1):
+        trainer.train_epoch(epoch)
+    return EPOCHS * len(splits.train.labels) / (time.perf_counter() - started)
+
+
+def main() -> None:
+    """Run the rounds and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--images", type=int, default=12800)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--contestant", nargs=2, metavar=("KIND", "SETTING"))
+    options = parser.parse_args()
+    if options.contestant:
+        print(measure(*options.contestant, options.images, options.threads))
+        return
+    command = [
+        sys.executable,
+        __file__,
+        f"--images={options.images}",
+        f"--threads={options.threads}",
+    ]
+    rates: dict[str, list[float]] = {name: [] for name in CONTESTANTS}
+    for _ in range(options.rounds):
+        for name, contestant in CONTESTANTS.items():
+            printed = subprocess.check_output([*command, "--contestant", *contestant], text=True)
+            rates[name].append(float(printed.splitlines()[-1]))
+    print(
+        f"Fashion-MNIST, cnn, batch 128, {options.images} images, {options.threads} threads, "
+        f"torch {torch.__version__}, {platform.machine()}; medians of {options.rounds} rounds"
+    )
+    reference = statistics.median(rates[REFERENCE])
+    for name, measured in rates.items():
+        median = statistics.median(measured)
+        print(
+            f"{name:42} {median:7.0f} samples/s  ({min(measured):.0f} to {max(measured):.0f})  "
+            f"{median / reference:5.2f}×"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,24 @@
+"""A network in two parts, with the latent space between them."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+
+class Backbone(nn.Module):
+    """A trunk that maps images to latents, and a head that maps latents to logits.
+
+    Args:
+        trunk: images [B, C, H, W] → latents [B, d].
+        head: latents [B, d] → logits [B, num_classes].
+    """
+
+    def __init__(self, trunk: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.head = head
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Latents [B, d] and logits [B, num_classes] of normalised images [B, C, H, W]."""
+        latents = self.trunk(images)
+        return latents, self.head(latents)

@@ -1,0 +1,99 @@
+"""Backbones by name."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+
+import torch
+from torch import nn
+from torchvision import models
+
+from lbray.backbones.cnn import cnn
+from lbray.backbones.resnet import resnet50
+from lbray.backbones.torchvision_model import torchvision_model
+from lbray.backbones.vgg import vgg16
+from lbray.errors import InputError
+
+_BACKBONES: dict[str, Callable[[int, int], nn.Module]] = {
+    "cnn": cnn,
+    "vgg16": vgg16,
+    "resnet50": resnet50,
+}
+
+
+def names() -> tuple[str, ...]:
+    """The backbones of lbray itself, then torchvision's classifiers."""
+    classifiers = models.list_models(module=models)
+    return (*_BACKBONES, *(name for name in classifiers if name not in _BACKBONES))
+
+
+def check_name(name: str) -> None:
+    """See that a name is one of `names`, or has the form ``module:attribute``.
+
+    Raises:
+        InputError: it is neither.
+    """
+    if ":" not in name and name not in names():
+        raise InputError.unknown("backbone", name, [*names(), "MODULE:ATTRIBUTE"])
+
+
+def build(name: str, num_classes: int, in_channels: int) -> nn.Module:
+    """A freshly initialised backbone; `latent, logits = backbone(images)`.
+
+    Args:
+        name: one of `names`, or ``module:attribute``, a callable of the user's own that takes
+            `num_classes` and `in_channels` and returns such a module.
+        num_classes: width of the logits.
+        in_channels: channels of the images.
+
+    Raises:
+        InputError: there is no such backbone, or it cannot be imported or built.
+    """
+    check_name(name)
+    if name in _BACKBONES:
+        return _BACKBONES[name](num_classes, in_channels)
+    if ":" not in name:
+        return torchvision_model(name, num_classes, in_channels)
+    module_name, attribute = name.split(":", 1)
+    try:
+        backbone = getattr(importlib.import_module(module_name), attribute)(
+            num_classes=num_classes, in_channels=in_channels
+        )
+    except (ImportError, AttributeError, TypeError) as problem:
+        raise InputError(
+            f"backbone is '{name}', which must be an importable callable of num_classes and "
+            f"in_channels ({problem})."
+        ) from None
+    if not isinstance(backbone, nn.Module):
+        raise InputError(f"backbone is '{name}', which must return a torch.nn.Module.")
+    return backbone
+
+
+def check_fit(name: str, num_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
+    """Build a backbone and pass it two blank images of a dataset.
+
+    Returns:
+        The backbone, for whoever wants to count its parameters.
+
+    Raises:
+        InputError: it cannot take such images, or does not return latents and logits.
+    """
+    channels, height, width = image_shape
+    with torch.random.fork_rng():
+        backbone = build(name, num_classes, channels)
+        try:
+            with torch.no_grad():
+                latents, logits = backbone(torch.zeros(2, *image_shape))
+            shapes = tuple(latents.shape), tuple(logits.shape)
+        except Exception as problem:
+            raise InputError(
+                f"backbone is '{name}', which cannot take images of {channels}×{height}×{width} "
+                f"(channels, height, width): {str(problem).splitlines()[0]}."
+            ) from None
+    if len(shapes[0]) != 2 or shapes[0][0] != 2 or shapes[1] != (2, num_classes):
+        raise InputError(
+            f"backbone is '{name}', which must return latents [B, d] and logits "
+            f"[B, {num_classes}], but gave {list(shapes[0])} and {list(shapes[1])} for B = 2."
+        )
+    return backbone

@@ -1,0 +1,49 @@
+"""The group of commands, and what an error becomes."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from lbray import __version__
+from lbray.cli.analyze import analyze
+from lbray.cli.data import data
+from lbray.cli.run import run
+from lbray.cli.status import status
+from lbray.cli.sweep import sweep
+from lbray.errors import LbrayError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="lbray")
+def lbray() -> None:
+    """What does a loss function do to a network's latent space?
+
+    Declare a grid of trainings in a YAML file, run it with `sweep`, read it with `analyze`.
+    """
+
+
+for command in (sweep, run, status, analyze, data):
+    lbray.add_command(command)
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    try:
+        code = lbray.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        code = 130
+    except click.ClickException as problem:
+        problem.show()
+        code = 2
+    except LbrayError as problem:
+        click.echo(f"lbray: {problem}", err=True)
+        code = 2
+    except KeyboardInterrupt:
+        code = 130
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code or 0)

@@ -1,0 +1,54 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+
+from lbray.errors import InputError
+
+store_option = click.option(
+    "--store",
+    default="results",
+    show_default=True,
+    envvar="LBRAY_STORE",
+    metavar="URI",
+    help="Where artefacts go: a folder, s3://… or gs://….",
+)
+data_root_option = click.option(
+    "--data-root",
+    type=click.Path(file_okay=False, path_type=Path, resolve_path=True),
+    envvar="LBRAY_DATA",
+    help="Where datasets lie.  [default: ~/.cache/lbray/datasets]",
+)
+set_option = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Replace a setting in every block; a list makes an axis: --set 'seed=[0, 1]'.",
+)
+
+
+def parse_overrides(overrides: tuple[str, ...]) -> dict[str, Any]:
+    """Turn ``KEY=VALUE`` words into settings; values are YAML.
+
+    Raises:
+        InputError: a word has no ``=``, or its value is not YAML.
+    """
+    # imported late: reading `--help` should not wait for torch
+    from lbray.spec.yaml_loader import ExperimentLoader
+
+    settings = {}
+    for word in overrides:
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            raise InputError(f"--set is '{word}', but must be KEY=VALUE, such as seed=3.")
+        try:
+            settings[key.strip()] = yaml.load(value, Loader=ExperimentLoader)
+        except yaml.YAMLError:
+            raise InputError(f"--set {key} is '{value}', which is not a YAML value.") from None
+    return settings

@@ -1,0 +1,59 @@
+"""`lbray run`: train one cell in this process."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lbray.cli.options import data_root_option, parse_overrides, store_option
+
+
+@click.command()
+@click.argument("settings", nargs=-1, metavar="KEY=VALUE...")
+@store_option
+@data_root_option
+@click.option("--threads", type=click.IntRange(1), help="Threads.  [default: every core]")
+def run(settings: tuple[str, ...], store: str, data_root: Path | None, threads: int | None) -> int:
+    """Train one cell here, without Ray, and print its result as JSON.
+
+    For example: lbray run dataset=digits loss=magnet lambda=0.5 seed=0 max_epochs=10
+    """
+    import torch
+
+    from lbray.planning import plan, preflight
+    from lbray.spec import Cell
+    from lbray.store import Store
+    from lbray.training import run_cell
+
+    cell = Cell.from_mapping({"seed": 0, "lambda": 0.0, **parse_overrides(settings)})
+    artefacts = Store(store)
+    preflight(plan([cell], artefacts), artefacts, data_root, at_once=1)
+    click.echo(f"{cell.id}  {cell.label}", err=True)
+    torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
+    result = run_cell(
+        cell,
+        artefacts,
+        data_root=data_root,
+        device="cuda" if torch.cuda.is_available() else "cpu",
+        reporter=_Lines(),
+    )
+    assert result is not None, "only a reporter ends a training early, and this one does not"
+    click.echo(json.dumps(result.model_dump(), indent=2))
+    return 0 if result.done else 1
+
+
+class _Lines:
+    """One line per epoch."""
+
+    def epoch(self, metrics: Mapping[str, Any]) -> bool:
+        click.echo(
+            f"epoch {metrics['epoch'] + 1}: loss {metrics['train/loss']:.4f}, validation "
+            f"{metrics['val/acc']:.2%}, {metrics['time/epoch_s']:.1f} s",
+            err=True,
+        )
+        return False

@@ -1,0 +1,61 @@
+"""What every distance loss is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+
+class LatentLoss(nn.Module, ABC):
+    """A loss on a batch of latents and labels, always in float32 or better.
+
+    A subclass takes its settings as keyword-only parameters with defaults, checks them with
+    `lbray.losses.parameters`, and writes `compare`. On any legal batch the value is finite; where
+    there is nothing to compare it is 0, with a zero gradient that stays attached to the graph.
+
+    Attributes:
+        default_warmup_epochs: epochs with λ = 0 at the start of a training, unless it sets them.
+    """
+
+    default_warmup_epochs: ClassVar[int] = 0
+
+    @abstractmethod
+    def compare(self, latents: Tensor, labels: Tensor) -> Tensor:
+        """The loss of latents [B, d] in float32 or float64 and labels [B]; a scalar."""
+
+    def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
+        """The loss of a batch.
+
+        Args:
+            latents: [B, d], floating point; half precision is computed in float32.
+            labels: [B], int64. Not every class need be present.
+
+        Raises:
+            ValueError: the shapes are not these.
+        """
+        if latents.ndim != 2 or labels.shape != latents.shape[:1]:
+            raise ValueError(
+                f"latents must be [B, d] and labels [B], not {list(latents.shape)} and "
+                f"{list(labels.shape)}"
+            )
+        with torch.autocast(latents.device.type, enabled=False):
+            return self.compare(_promoted(latents), labels)
+
+    def start_epoch(self, epoch: int, max_epochs: int) -> None:
+        """Take note that epoch `epoch` (from 0) of at most `max_epochs` begins."""
+
+    def measures(self, latents: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """What there is to report of a batch besides the loss: scalars by metric name."""
+        return {}
+
+
+def _promoted(latents: Tensor) -> Tensor:
+    return latents if latents.dtype == torch.float64 else latents.float()
+
+
+def nothing_to_compare(latents: Tensor) -> Tensor:
+    """A zero whose gradient is zero and reaches the latents."""
+    return (latents * 0).sum()

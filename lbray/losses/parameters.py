@@ -1,0 +1,42 @@
+"""Checks of a loss's parameters; a message says which, what was given and what is allowed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+
+def number(name: str, value: object, *, low: float = -math.inf, high: float = math.inf) -> float:
+    """A finite number from `low` to `high`.
+
+    Raises:
+        ValueError: it is not.
+    """
+    given = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if not given or not low <= float(value) <= high:  # type: ignore[arg-type]
+        bounds = "" if low == -math.inf else f" from {low:g}"
+        bounds += "" if high == math.inf else f" to {high:g}"
+        raise ValueError(f"{name} is {value!r}, but must be a number{bounds}")
+    return float(value)  # type: ignore[arg-type]
+
+
+def choice(name: str, value: object, allowed: Sequence[str]) -> str:
+    """One of some words.
+
+    Raises:
+        ValueError: it is none of them.
+    """
+    if not isinstance(value, str) or value not in allowed:
+        raise ValueError(f"{name} is {value!r}, but must be {' or '.join(allowed)}")
+    return value
+
+
+def flag(name: str, value: object) -> bool:
+    """True or false.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} is {value!r}, but must be true or false")
+    return value

@@ -1,0 +1,62 @@
+"""Everything that can be wrong with a sweep and be known before it starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lbray import backbones, data
+from lbray.data import Dataset
+from lbray.errors import InputError
+from lbray.planning.plan import Plan
+from lbray.spec import Cell
+from lbray.store import Store
+
+_BYTES_PER_WEIGHT = 4
+
+
+def preflight(plan: Plan, store: Store, data_root: Path | None, at_once: int) -> list[Dataset]:
+    """Load every dataset, split it as the cells do, try every backbone on it, probe the store.
+
+    Args:
+        plan: the cells to run, and those that have run.
+        store: where artefacts will go.
+        data_root: where datasets lie.
+        at_once: how many cells will run at the same time.
+
+    Returns:
+        The datasets of the cells to run.
+
+    Raises:
+        InputError: some cell could not run, or its results could not stand beside the stored ones.
+    """
+    datasets = {}
+    for cell in plan.missing:
+        if cell.dataset not in datasets:
+            datasets[cell.dataset] = data.load(cell.dataset, data_root)
+    for result in plan.results.values():
+        _check_same_data(plan, result.id, datasets)
+    for cell in _unique_by_split(plan.missing):
+        data.split(datasets[cell.dataset], **cell.split_settings)
+    largest = 0
+    for dataset, backbone in sorted({(cell.dataset, cell.backbone) for cell in plan.missing}):
+        loaded = datasets[dataset]
+        network = backbones.check_fit(backbone, loaded.num_classes, loaded.image_shape)
+        largest = max(largest, sum(p.numel() for p in network.parameters()) * _BYTES_PER_WEIGHT)
+    # each cell keeps its best weights; while it runs, also the current ones and Adam's two moments
+    store.files.check_writable(largest * (len(plan.missing) + 3 * at_once))
+    return list(datasets.values())
+
+
+def _unique_by_split(cells: tuple[Cell, ...]) -> list[Cell]:
+    return list({(c.dataset, *c.split_settings.values()): c for c in cells}.values())
+
+
+def _check_same_data(plan: Plan, cell_id: str, datasets: dict[str, Dataset]) -> None:
+    cell = next(cell for cell in plan.cells if cell.id == cell_id)
+    used = plan.results[cell_id].provenance.get("dataset")
+    now = datasets.get(cell.dataset)
+    if now is not None and used is not None and used != now.fingerprint:
+        raise InputError(
+            f"dataset is '{cell.dataset}' (from {now.source}), whose content differs from what the "
+            f"stored cell {cell_id} was trained on; give another --store, or the data as it was."
+        )

@@ -1,0 +1,213 @@
+"""A cell: one training, identified by the hash of everything that can change its result."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cached_property, lru_cache
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from lbray import backbones, data, losses
+from lbray.errors import InputError
+
+SCHEMA = 1
+"""Version of the settings' meaning. It is part of every id."""
+
+BASELINE = "baseline"
+
+PAPER_BACKBONES = {
+    "digits": "cnn",
+    "fashion_mnist": "cnn",
+    "cifar10": "vgg16",
+    "cifar100": "resnet50",
+}
+"""The backbone of a dataset when none is named: §3.3 of the paper, and its smallest for digits."""
+
+_SPLIT_SETTINGS = ("validation_fraction", "split_seed", "train_size", "test_size")
+
+Scalar = bool | int | float | str | None
+
+
+class Cell(BaseModel):
+    """The settings of one training, resolved: no default is left to be filled in later.
+
+    Two ways to say the same training give the same cell: λ = 0 is the baseline whatever the loss,
+    the baseline has λ = 0 whatever was written, and parameters that were left out stand with
+    their defaults. Each field's description is what it may be, and is quoted when it is not.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    dataset: str = Field(description="the name of a dataset")
+    backbone: str = Field(description="the name of a backbone")
+    loss: str = Field(description="the name of a loss")
+    loss_params: dict[str, Scalar] = Field(description="a mapping of the loss's parameters")
+    lam: float = Field(alias="lambda", ge=0, le=1, description="a number from 0 to 1")
+    warmup_epochs: int = Field(ge=0, description="a whole number from 0, below max_epochs")
+    seed: int = Field(ge=0, lt=2**63, description="a whole number from 0")
+    max_epochs: int = Field(100, ge=1, description="a whole number from 1")
+    patience: int = Field(20, ge=1, description="a whole number of epochs from 1")
+    plateau_patience: int = Field(10, ge=1, description="a whole number of epochs from 1")
+    plateau_factor: float = Field(0.2, gt=0, lt=1, description="a number between 0 and 1")
+    batch_size: int = Field(128, ge=2, description="a whole number from 2")
+    learning_rate: float = Field(1e-3, gt=0, le=10, description="a number above 0, at most 10")
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="float32 or bfloat16 (autocast)"
+    )
+    validation_fraction: float = Field(
+        0.1, gt=0, lt=1, description="a number between 0 and 1, neither of them included"
+    )
+    split_seed: int = Field(0, ge=0, lt=2**32, description="a whole number from 0 to 2³² − 1")
+    train_size: int | None = Field(
+        None, ge=2, description="null for all, or how many training images to draw, from 2"
+    )
+    test_size: int | None = Field(
+        None, ge=2, description="null for all, or how many test images to draw, from 2"
+    )
+
+    @classmethod
+    def of(cls, **settings: Any) -> Self:
+        """The cell of these settings (λ under its own name, ``lambda``).
+
+        Raises:
+            InputError: a setting is unknown, missing or not allowed.
+        """
+        return cls.from_mapping(settings)
+
+    @classmethod
+    def from_mapping(cls, settings: Mapping[str, Any]) -> Self:
+        """As `of`, from a mapping such as a parsed JSON object."""
+        for name in settings:
+            if name not in cls.field_names():
+                raise InputError.unknown("field", name, cls.field_names())
+        try:
+            return cls.model_validate(settings)
+        except ValidationError as problem:
+            raise InputError(cls._sentence(problem)) from None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _resolve(cls, given: dict[str, Any]) -> dict[str, Any]:
+        settings = dict(given)
+        dataset = settings.get("dataset")
+        if isinstance(dataset, str):
+            data.check_name(dataset)
+            if "backbone" not in settings and dataset in PAPER_BACKBONES:
+                settings["backbone"] = PAPER_BACKBONES[dataset]
+        if isinstance(settings.get("backbone"), str):
+            backbones.check_name(settings["backbone"])
+        loss, params = settings.setdefault("loss", BASELINE), settings.get("loss_params", {})
+        if not isinstance(loss, str) or not isinstance(params, Mapping):
+            return settings
+        if loss != BASELINE:
+            settings["loss_params"] = _resolved_params(loss, _frozen(params))
+        elif params:
+            raise InputError(f"loss_params is {dict(params)}, but the baseline has no parameters.")
+        if loss == BASELINE or _is_zero(settings.get("lambda")):
+            settings |= {"loss": BASELINE, "loss_params": {}, "lambda": 0.0, "warmup_epochs": 0}
+        elif settings.get("warmup_epochs") is None:
+            settings["warmup_epochs"] = _default_warmup(loss, settings.get("max_epochs", 100))
+        return settings
+
+    @model_validator(mode="after")
+    def _leaves_epochs_for_the_loss(self) -> Self:
+        if self.warmup_epochs >= self.max_epochs:
+            raise InputError(
+                f"warmup_epochs is {self.warmup_epochs}, but must be below max_epochs "
+                f"({self.max_epochs}), or {self.loss} would never act."
+            )
+        return self
+
+    @classmethod
+    @lru_cache
+    def field_names(cls) -> tuple[str, ...]:
+        """Every setting's name, as it is written in YAML and JSON."""
+        return tuple(field.alias or name for name, field in cls.model_fields.items())
+
+    @classmethod
+    def _sentence(cls, problem: ValidationError) -> str:
+        first = problem.errors()[0]
+        name = str(first["loc"][0])
+        allowed = next(
+            field.description
+            for key, field in cls.model_fields.items()
+            if name in (key, field.alias)
+        )
+        if first["type"] == "missing":
+            return f"{name} is missing; it must be {allowed}."
+        return f"{name} is {first['input']!r}, but must be {allowed}."
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """Every setting by its written name: the canonical form, JSON-ready."""
+        return self.model_dump(by_alias=True)
+
+    @cached_property
+    def id(self) -> str:
+        """16 hexadecimal digits: SHA-256 of the canonical settings and the schema's version."""
+        canonical = json.dumps(
+            {"schema": SCHEMA, **self.settings}, sort_keys=True, separators=(",", ":")
+        )
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    @property
+    def split_settings(self) -> dict[str, Any]:
+        """The settings that decide which images are trained, validated and tested on."""
+        return {name: getattr(self, name) for name in _SPLIT_SETTINGS}
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether this is the cross-entropy alone (λ = 0)."""
+        return self.loss == BASELINE
+
+    @property
+    def loss_label(self) -> str:
+        """The loss's name, with the parameters that differ from their defaults in brackets."""
+        if self.is_baseline:
+            return BASELINE
+        defaults = losses.parameters(self.loss)
+        changed = [
+            f"{name}={json.dumps(value).strip(chr(34))}"
+            for name, value in self.loss_params.items()
+            if value != defaults[name]
+        ]
+        return f"{self.loss}({', '.join(changed)})" if changed else self.loss
+
+    @property
+    def label(self) -> str:
+        """A short name for people: what is trained on what, with which loss, λ and seed."""
+        return f"{self.dataset} {self.backbone} {self.loss_label} λ={self.lam:g} seed={self.seed}"
+
+
+def _is_zero(lam: object) -> bool:
+    return isinstance(lam, (int, float)) and not isinstance(lam, bool) and lam == 0
+
+
+def _default_warmup(loss: str, max_epochs: object) -> int:
+    """The loss's own warm-up, but never more than a fifth of a short run."""
+    warmup = losses.default_warmup_epochs(loss)
+    return min(warmup, max_epochs // 5) if isinstance(max_epochs, int) else warmup
+
+
+def _frozen(params: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    for name, value in params.items():
+        if not isinstance(value, Scalar):
+            raise InputError(f"loss_params: {name} is {value!r}, but must be a single value.")
+    return tuple(params.items())
+
+
+@lru_cache(maxsize=None, typed=True)
+def _resolved_params(loss: str, given: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
+    """All parameters of a loss, the defaults filled in and whole numbers made floats as they are.
+
+    Building the loss once is what checks the names and the values.
+    """
+    losses.build(loss, **dict(given))
+    defaults = losses.parameters(loss)
+    return {
+        name: float(value) if type(value) is int and isinstance(defaults[name], float) else value
+        for name, value in (defaults | dict(given)).items()
+    }

@@ -1,0 +1,152 @@
+"""The files of one cell."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from lbray.errors import DamagedArtefact, InputError
+from lbray.spec import SCHEMA, Cell
+from lbray.store import tensor_file
+from lbray.store.files import Files
+from lbray.store.result import Result
+
+
+class CellFiles:
+    """``cells/<id>/``: spec.json, history.jsonl, best and resume.safetensors, result.json;
+    and ``scores.json``, an analysis's memory."""
+
+    def __init__(self, files: Files, cell_id: str) -> None:
+        self.id = cell_id
+        self._files = files
+        self._folder = f"cells/{cell_id}"
+
+    def begin(self, cell: Cell) -> None:
+        """Make the folder the cell's: write its spec, clear what a killed writer left."""
+        self._files.sweep_temporaries(self._folder)
+        spec = {"schema": SCHEMA, "id": cell.id, "settings": cell.settings}
+        self._write("spec.json", json.dumps(spec, indent=2).encode())
+
+    def cell(self) -> Cell:
+        """The cell that was trained here.
+
+        Raises:
+            DamagedArtefact: there is no spec, or it is another cell's.
+        """
+        content = self._read("spec.json")
+        try:
+            cell = Cell.from_mapping(json.loads(content or b"")["settings"])
+        except (InputError, ValueError, KeyError, TypeError) as problem:
+            raise self._damaged("spec.json", f"not a spec ({problem})") from None
+        if cell.id != self.id:
+            raise self._damaged("spec.json", f"it describes the cell {cell.id}")
+        return cell
+
+    def result(self) -> Result | None:
+        """The result, or None where the cell has none.
+
+        Raises:
+            DamagedArtefact: there is a result, but not a readable one of this cell.
+        """
+        content = self._read("result.json")
+        if content is None:
+            return None
+        try:
+            result = Result.parse(content)
+        except DamagedArtefact as problem:
+            raise self._damaged("result.json", str(problem)) from None
+        if result.id != self.id:
+            raise self._damaged("result.json", f"it is the cell {result.id}'s")
+        return result
+
+    def finish(self, result: Result) -> None:
+        """Write the result, which ends the cell, and drop what only a continuation needs."""
+        self._write("result.json", result.model_dump_json(indent=2).encode())
+        self._files.delete(f"{self._folder}/resume.safetensors")
+
+    def reopen(self) -> None:
+        """Forget the result, so that the cell runs again."""
+        self._files.delete(f"{self._folder}/result.json")
+
+    def write_history(self, epochs: Sequence[Mapping[str, Any]]) -> None:
+        """Replace the history: one object per epoch."""
+        self._write("history.jsonl", "".join(f"{json.dumps(e)}\n" for e in epochs).encode())
+
+    def history(self) -> list[dict[str, Any]]:
+        """One object per epoch; none if nothing was trained.
+
+        Raises:
+            DamagedArtefact: a line is not JSON.
+        """
+        content = self._read("history.jsonl") or b""
+        try:
+            return [json.loads(line) for line in content.splitlines()]
+        except ValueError as problem:
+            raise self._damaged("history.jsonl", str(problem)) from None
+
+    def write_best(self, weights: Mapping[str, Tensor], state: Mapping[str, Any]) -> str:
+        """Store the best epoch's weights; returns the file's SHA-256."""
+        content = tensor_file.pack(weights, state)
+        self._write("best.safetensors", content)
+        return hashlib.sha256(content).hexdigest()
+
+    def best(self, sha256: str | None = None) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """The best epoch's weights and the state stored with them.
+
+        Args:
+            sha256: the file's checksum as `Result` has it, to be held against.
+
+        Raises:
+            DamagedArtefact: the file is missing, altered, or not the one of that checksum.
+        """
+        content = self._read("best.safetensors")
+        if content is None:
+            raise self._damaged("best.safetensors", "it is missing")
+        if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
+            raise self._damaged("best.safetensors", "it does not match its checksum")
+        return self._unpack("best.safetensors", content)
+
+    def write_resume(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
+        """Store all that a continuation needs after an epoch."""
+        self._write("resume.safetensors", tensor_file.pack(tensors, state))
+
+    def resume(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        """What the last finished epoch left, or None at the beginning.
+
+        Raises:
+            DamagedArtefact: the file is truncated or altered.
+        """
+        content = self._read("resume.safetensors")
+        return None if content is None else self._unpack("resume.safetensors", content)
+
+    def scores(self, weights_sha256: str) -> dict[str, float]:
+        """What an analysis measured on these weights and kept; nothing if it has not yet."""
+        try:
+            kept = json.loads(self._read("scores.json") or b"{}")
+            return dict(kept["scores"]) if kept.get("weights_sha256") == weights_sha256 else {}
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return {}
+
+    def write_scores(self, weights_sha256: str, scores: Mapping[str, float]) -> None:
+        """Keep what was measured on these weights, so that it need not be measured again."""
+        kept = {"weights_sha256": weights_sha256, "scores": dict(scores)}
+        self._write("scores.json", json.dumps(kept, indent=2).encode())
+
+    def _read(self, name: str) -> bytes | None:
+        return self._files.read(f"{self._folder}/{name}")
+
+    def _write(self, name: str, content: bytes) -> None:
+        self._files.write(f"{self._folder}/{name}", content)
+
+    def _unpack(self, name: str, content: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        try:
+            return tensor_file.unpack(content)
+        except DamagedArtefact as problem:
+            raise self._damaged(name, str(problem)) from None
+
+    def _damaged(self, name: str, what: str) -> DamagedArtefact:
+        return DamagedArtefact(f"{self._files.location}/{self._folder}/{name}: {what}.")

@@ -1,0 +1,81 @@
+"""A store: the cells of any number of experiments, and which experiment declared which."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from lbray.errors import DamagedArtefact, InputError
+from lbray.spec import Cell, Experiment
+from lbray.store.cell_files import CellFiles
+from lbray.store.files import Files
+from lbray.store.result import Result
+
+
+class Store:
+    """Cells by id under ``cells/``, experiments by name under ``experiments/``.
+
+    Args:
+        location: a local folder, or a URI that `pyarrow.fs` opens (``s3://…``, ``gs://…``).
+
+    Raises:
+        InputError: the location is not one of these.
+    """
+
+    def __init__(self, location: str) -> None:
+        self.files = Files(location)
+        self.location = self.files.location
+
+    def cell(self, cell_id: str) -> CellFiles:
+        """The files of a cell, whether or not it was ever trained."""
+        return CellFiles(self.files, cell_id)
+
+    def result(self, cell_id: str) -> Result | None:
+        """A cell's result; None where there is none that can be used."""
+        try:
+            return self.cell(cell_id).result()
+        except DamagedArtefact:
+            return None
+
+    def record_experiment(self, experiment: Experiment, cells: Iterable[Cell]) -> None:
+        """Write which cells an experiment has, as it is run."""
+        record = {
+            "name": experiment.name,
+            "description": experiment.description,
+            "cells": [cell.id for cell in cells],
+        }
+        self.files.write(_record(experiment.name), json.dumps(record, indent=2).encode())
+
+    def experiment_cell_ids(self, name: str) -> list[str]:
+        """The ids of an experiment's cells, as it was last run.
+
+        Raises:
+            InputError: the store has no such experiment.
+            DamagedArtefact: its record is unreadable.
+        """
+        content = self.files.read(_record(name))
+        if content is None:
+            raise InputError.unknown(
+                f"experiment in the store '{self.location}'", name, self.experiments()
+            )
+        try:
+            return [str(cell_id) for cell_id in json.loads(content)["cells"]]
+        except (ValueError, KeyError, TypeError) as problem:
+            raise DamagedArtefact(f"{_record(name)}: not an experiment ({problem}).") from None
+
+    def experiments(self) -> list[str]:
+        """The names of the experiments that were run into this store."""
+        names = self.files.list("experiments")
+        return [name.removesuffix(".json") for name in names if name.endswith(".json")]
+
+    def append_event(self, experiment: str, event: str, **details: Any) -> None:
+        """Add to the experiment's record of what happened."""
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        line = json.dumps({"time": now, "event": event, **details})
+        self.files.append(f"experiments/{experiment}.events.jsonl", line)
+
+
+def _record(name: str) -> str:
+    return f"experiments/{name}.json"

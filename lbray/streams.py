@@ -1,0 +1,44 @@
+"""Random streams: every random number of a cell comes from (seed, purpose, epoch).
+
+Loss and λ are not part of the key, so cells that share a seed share their initial weights,
+batch order and dropout masks, and are true pairs for paired statistics. Neither are the
+executor, the number of workers or the order in which cells run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import torch
+
+Purpose = Literal["init", "shuffle", "dropout", "default"]
+"""Initial weights, batch order, dropout masks; and torch's default generators within an epoch, for
+whatever a module or loss that is not ours may draw."""
+
+
+def stream_seed(seed: int, purpose: Purpose, epoch: int = 0) -> int:
+    """A 63-bit seed for one stream, by hashing its key with SHA-256."""
+    digest = hashlib.sha256(f"{seed}/{purpose}/{epoch}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def generator(
+    seed: int, purpose: Purpose, epoch: int = 0, device: torch.device | str = "cpu"
+) -> torch.Generator:
+    """A generator at the start of the stream (seed, purpose, epoch)."""
+    return torch.Generator(device).manual_seed(stream_seed(seed, purpose, epoch))
+
+
+@contextmanager
+def scope(seed: int, purpose: Purpose, epoch: int = 0) -> Iterator[None]:
+    """Run a block with torch's default generators at the stream's start, then restore them.
+
+    For code that draws from the default generators whatever it is given: the initialisers of
+    `torch.nn`, and modules and losses that are not ours.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(stream_seed(seed, purpose, epoch))
+        yield

@@ -1,0 +1,201 @@
+"""The training loop of one cell: `L = λ·L_dist(latents) + (1−λ)·L_CE` (Eq. 5 of the paper)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from lbray import backbones, losses, streams
+from lbray.data import Splits
+from lbray.errors import Diverged
+from lbray.spec import Cell
+from lbray.training.evaluate import evaluate
+from lbray.training.precision import autocast
+
+_SCHEDULE_STATE = ("best", "num_bad_epochs", "cooldown_counter", "last_epoch")
+
+
+class Trainer:
+    """Model, loss, optimiser and schedule of a cell, advanced by one epoch at a time.
+
+    The protocol is §3.3 of the paper: Adam, and a learning rate multiplied by `plateau_factor`
+    when `plateau_patience` epochs brought no better validation accuracy.
+
+    Args:
+        cell: the settings.
+        splits: the data, on the device that is to train.
+    """
+
+    def __init__(self, cell: Cell, splits: Splits) -> None:
+        self._cell = cell
+        self._splits = splits
+        channels, classes = splits.train.images.shape[1], len(splits.classes)
+        device = splits.train.images.device
+        with streams.scope(cell.seed, "init"):
+            model = backbones.build(cell.backbone, classes, channels)
+        self.model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._loss = None if cell.is_baseline else losses.build(cell.loss, **cell.loss_params)
+        self._optimizer = torch.optim.Adam(
+            self.model.parameters(), lr=cell.learning_rate, fused=True
+        )
+        self._schedule = ReduceLROnPlateau(
+            self._optimizer,
+            mode="max",
+            factor=cell.plateau_factor,
+            patience=cell.plateau_patience,
+            threshold=0.0,
+            eps=0.0,
+        )
+
+    def run_epoch(self, epoch: int) -> dict[str, Any]:
+        """Train on every training image once, validate, and adapt the learning rate.
+
+        Args:
+            epoch: counted from 0.
+
+        Returns:
+            The epoch's metrics by name, JSON-ready.
+
+        Raises:
+            Diverged: the loss of some step was NaN or infinite.
+        """
+        started = time.perf_counter()
+        learning_rate = self._optimizer.param_groups[0]["lr"]
+        metrics = self.train_epoch(epoch) | evaluate(
+            self.model, self._splits, self._splits.validation, self._cell.precision, "val"
+        )
+        self._schedule.step(metrics["val/acc"])
+        return {
+            "epoch": epoch,
+            "lr": learning_rate,
+            **metrics,
+            "time/epoch_s": time.perf_counter() - started,
+        }
+
+    def train_epoch(self, epoch: int) -> dict[str, float]:
+        """The training part of `run_epoch`; returns λ and the metrics of the training images."""
+        lam = self._cell.lam if epoch >= self._cell.warmup_epochs else 0.0
+        if self._loss is not None:
+            self._loss.start_epoch(epoch, self._cell.max_epochs)
+        device = self._splits.train.labels.device
+        dropout = streams.generator(self._cell.seed, "dropout", epoch, device)
+        for module in self.model.modules():
+            if isinstance(module, backbones.Dropout):
+                module.generator = dropout
+        self.model.train()
+        with streams.scope(self._cell.seed, "default", epoch):
+            metrics = self._steps(epoch, lam)
+        if lam == 0:  # the distance loss was not evaluated
+            del metrics["train/dist"]
+        return {"lambda": lam, **metrics}
+
+    def _steps(self, epoch: int, lam: float) -> dict[str, float]:
+        cell, train = self._cell, self._splits.train
+        sizes, parts, correct = [], [], torch.zeros((), device=train.labels.device)
+        measures: dict[str, Tensor] = {}
+        for batch in self._batches(epoch):
+            labels = train.labels[batch]
+            images = self._splits.normalise(train.images[batch])
+            images = images.contiguous(memory_format=torch.channels_last)
+            with autocast(images.device, cell.precision):
+                latents, logits = self.model(images)
+            cross_entropy = functional.cross_entropy(logits.float(), labels)
+            if lam and self._loss is not None:
+                distance = self._loss(latents, labels)
+                total = lam * distance + (1 - lam) * cross_entropy
+                measures = measures or self._loss.measures(latents.detach(), labels)
+            else:
+                distance, total = torch.zeros_like(cross_entropy), cross_entropy
+            self._optimizer.zero_grad()
+            total.backward()
+            self._optimizer.step()
+            sizes.append(len(batch))
+            parts.append(torch.stack([total, cross_entropy, distance]).detach())
+            correct += (logits.detach().argmax(dim=1) == labels).sum()
+        return self._summary(epoch, sizes, torch.stack(parts)) | {
+            "train/acc": float(correct) / len(train.labels),
+            **{name: float(value) for name, value in measures.items()},
+        }
+
+    def _batches(self, epoch: int) -> Iterator[Tensor]:
+        """A permutation of the training images, in batches; a lone last image joins the batch
+        before it, because neither batch normalisation nor a distance can do with one."""
+        count, size = len(self._splits.train.labels), self._cell.batch_size
+        order = torch.randperm(
+            count, generator=streams.generator(self._cell.seed, "shuffle", epoch)
+        )
+        order = order.to(self._splits.train.labels.device)
+        start = 0
+        while start < count:
+            end = start + size if count - start - size > 1 else count
+            yield order[start:end]
+            start = end
+
+    def _summary(self, epoch: int, sizes: list[int], parts: Tensor) -> dict[str, float]:
+        """Means per image of the total, the cross-entropy and the distance loss."""
+        host = parts.double().cpu()
+        finite = torch.isfinite(host).all(dim=1)
+        if not finite.all():
+            step = int(finite.int().argmin())
+            total, cross_entropy, distance = host[step].tolist()
+            raise Diverged(
+                f"the loss is {total} at epoch {epoch}, step {step} (cross-entropy "
+                f"{cross_entropy:g}, {self._cell.loss_label} {distance:g}); "
+                "a smaller learning_rate or lambda may help"
+            )
+        weights = torch.tensor(sizes, dtype=torch.float64)
+        means = (weights @ host / weights.sum()).tolist()
+        return dict(zip(("train/loss", "train/ce", "train/dist"), means, strict=True))
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """All that the next epoch depends on, as tensors and as JSON-ready values."""
+        optimizer = self._optimizer.state_dict()
+        tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        for index, moments in optimizer["state"].items():
+            tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in moments.items()}
+        schedule = {name: getattr(self._schedule, name) for name in _SCHEDULE_STATE}
+        learning_rates = [group["lr"] for group in self._optimizer.param_groups]
+        return tensors, {"schedule": schedule, "learning_rates": learning_rates}
+
+    def restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+        """Go back to what `state` returned."""
+        self.load_weights(_below("model.", tensors))
+        optimizer = self._optimizer.state_dict()
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in _below("optimizer.", tensors).items():
+            index, moment = name.split(".", 1)
+            moments.setdefault(int(index), {})[moment] = tensor
+        for position, parameter in enumerate(self.model.parameters()):
+            # the fused step walks parameter and moments in memory order, which must be the same
+            for name, tensor in moments.get(position, {}).items():
+                if tensor.shape == parameter.shape:
+                    moments[position][name] = torch.empty_like(parameter).copy_(tensor).detach()
+        optimizer["state"] = moments
+        for group, learning_rate in zip(
+            optimizer["param_groups"], state["learning_rates"], strict=True
+        ):
+            group["lr"] = learning_rate
+        self._optimizer.load_state_dict(optimizer)
+        self._schedule.load_state_dict(state["schedule"])
+
+    def weights(self) -> dict[str, Tensor]:
+        """The model's parameters and buffers."""
+        return dict(self.model.state_dict())
+
+    def load_weights(self, weights: dict[str, Tensor]) -> None:
+        """Replace the model's parameters and buffers."""
+        self.model.load_state_dict(weights)
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }

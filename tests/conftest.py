@@ -1,0 +1,49 @@
+"""Every test has caches of its own; data that needs no network is found where it lies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from lbray import data
+from lbray.spec import Cell
+from lbray.store import Store
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(str(tmp_path / "store"))
+
+
+@pytest.fixture(scope="session")
+def real_images() -> str:
+    """Fashion-MNIST where it is on disk, else scikit-learn's digits: both are real."""
+    found = {row.name: row.where for row in data.catalogue()}
+    return "digits" if found["fashion_mnist"].startswith("not found") else "fashion_mnist"
+
+
+def pytest_report_header() -> str:
+    where = {row.name: row.where for row in data.catalogue()}["fashion_mnist"]
+    return f"Fashion-MNIST: {where}"
+
+
+def small_cell(**settings: object) -> Cell:
+    """A cell of a second or so."""
+    return Cell.of(
+        **{
+            "dataset": "digits",
+            "seed": 0,
+            "lambda": 0.0,
+            "max_epochs": 3,
+            "train_size": 600,
+            "test_size": 200,
+            **settings,
+        }
+    )

@@ -1,0 +1,231 @@
+"""What holds for every loss, whatever the batch."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lbray import losses
+
+EVERY = [
+    *[
+        (name, {"form": form})
+        for name in ("contrastive", "triplet", "n_pair")
+        for form in ("pml", "equation")
+    ],
+    ("magnet", {}),
+    ("magnet", {"hinge": True, "variance_grad": False}),
+    ("latent_boost", {}),
+    ("latent_boost", {"pca_threshold": None}),
+    ("latent_boost", {"beta": "exponent", "sigma": "anchor", "variance_grad": True}),
+    ("latent_boost", {"hinge": True}),
+]
+every_loss = pytest.mark.parametrize(("name", "params"), EVERY, ids=str)
+
+
+def random_batch(seed: int, size: int = 24, dimensions: int = 6, classes: int = 4):
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.randint(0, classes, (size,), generator=generator)
+    centres = torch.randn(classes, dimensions, generator=generator, dtype=torch.float64)
+    noise = torch.randn(size, dimensions, generator=generator, dtype=torch.float64)
+    return centres[labels] + noise, labels
+
+
+@every_loss
+@settings(deadline=None, max_examples=15)
+@given(seed=st.integers(0, 10**6))
+def test_the_order_of_the_batch_does_not_matter(name: str, params: dict[str, object], seed: int):
+    latents, labels = random_batch(seed)
+    order = torch.randperm(24, generator=torch.Generator().manual_seed(seed))
+    if name == "n_pair":  # the first two of each class are its pair, so they must stay so
+        order = order[labels[order].argsort(stable=True)]
+        order = torch.cat(
+            [(labels == c).nonzero().flatten() for c in labels[order].unique().flip(0)]
+        )
+    loss = losses.build(name, **params)
+    torch.testing.assert_close(loss(latents[order], labels[order]), loss(latents, labels))
+
+
+@every_loss
+@settings(deadline=None, max_examples=15)
+@given(seed=st.integers(0, 10**6))
+def test_the_names_of_the_classes_do_not_matter(name: str, params: dict[str, object], seed: int):
+    latents, labels = random_batch(seed)
+    loss = losses.build(name, **params)
+    renamed = torch.tensor([7, 1000, 3, 0])[labels]
+    torch.testing.assert_close(loss(latents, renamed), loss(latents, labels))
+
+
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [each for each in EVERY if each[0] in ("magnet", "latent_boost")]
+    + [("contrastive", {"form": "equation"}), ("triplet", {"form": "equation"})],
+    ids=str,
+)
+@settings(deadline=None, max_examples=15)
+@given(seed=st.integers(0, 10**6), shift=st.floats(-1e3, 1e3))
+def test_distances_do_not_care_where_the_origin_is(
+    name: str, params: dict[str, object], seed: int, shift: float
+):
+    latents, labels = random_batch(seed)
+    loss = losses.build(name, **params)
+    torch.testing.assert_close(
+        loss(latents + shift, labels), loss(latents, labels), rtol=1e-6, atol=1e-8
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [
+        each
+        for each in EVERY
+        if each[0] in ("magnet", "latent_boost") or each[1].get("form") == "pml"
+    ],
+    ids=str,
+)
+@settings(deadline=None, max_examples=15)
+@given(seed=st.integers(0, 10**6), scale=st.floats(1e-3, 1e3))
+def test_normalised_distances_do_not_care_about_the_unit(
+    name: str, params: dict[str, object], seed: int, scale: float
+):
+    latents, labels = random_batch(seed)
+    loss = losses.build(name, **params)
+    torch.testing.assert_close(
+        loss(latents * scale, labels), loss(latents, labels), rtol=1e-6, atol=1e-8
+    )
+
+
+@every_loss
+def test_the_gradient_is_that_of_finite_differences(name: str, params: dict[str, object]):
+    if name == "latent_boost":
+        params = params | {"pca_threshold": None, "variance_grad": True}  # W is a constant
+    if name == "magnet":
+        params = params | {"variance_grad": True}
+    latents, labels = random_batch(3, size=10)
+    loss = losses.build(name, **params)
+    assert torch.autograd.gradcheck(lambda x: loss(x, labels), (latents.requires_grad_(),))
+
+
+NASTY = {
+    "one class": (torch.randn(8, 4), torch.zeros(8)),
+    "one sample": (torch.randn(1, 4), torch.zeros(1)),
+    "two samples of one class": (torch.randn(2, 4), torch.zeros(2)),
+    "two samples of two classes": (torch.randn(2, 4), torch.arange(2)),
+    "only singletons": (torch.randn(6, 4), torch.arange(6)),
+    "one singleton": (torch.randn(6, 4), torch.tensor([0, 0, 0, 1, 1, 2])),
+    "all latents equal": (torch.ones(8, 4), torch.arange(8) % 3),
+    "all latents zero": (torch.zeros(8, 4), torch.arange(8) % 3),
+    "all latents equal and large": (torch.full((8, 64), 1e4), torch.arange(8) % 3),
+    "duplicates": (torch.randn(4, 4).repeat(2, 1), torch.arange(8) % 2),
+    "collapsed classes": (torch.eye(4).repeat(4, 1), torch.arange(16) % 4),
+    "collapsed classes at one point but one": (
+        torch.cat([torch.zeros(15, 4), torch.ones(1, 4)]),
+        torch.arange(16) % 4,
+    ),
+    "large values": (torch.randn(32, 16) * 1e4, torch.arange(32) % 4),
+    "tiny values": (torch.randn(32, 16) * 1e-12, torch.arange(32) % 4),
+    "more dimensions than samples": (torch.randn(16, 2048), torch.arange(16) % 4),
+    "one dimension": (torch.randn(16, 1), torch.arange(16) % 4),
+}
+
+
+@every_loss
+@pytest.mark.parametrize("case", NASTY)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_legal_batch_gives_finite_values(
+    name: str, params: dict[str, object], case: str, dtype: torch.dtype
+):
+    latents, labels = NASTY[case]
+    given = latents.to(dtype).requires_grad_()
+    loss = losses.build(name, **params)
+    for epoch in (0, 5, 30):
+        loss.start_epoch(epoch, 30)
+        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+            value = loss(given, labels.long())
+        assert value.dtype == torch.float32
+        assert value.ndim == 0
+        assert torch.isfinite(value)
+        (gradient,) = torch.autograd.grad(value, given)
+        assert torch.isfinite(gradient).all()
+
+
+@every_loss
+@pytest.mark.parametrize("case", ["one class", "one sample"])
+def test_with_nothing_to_compare_the_loss_is_zero(name: str, params: dict[str, object], case: str):
+    if name == "contrastive" and case == "one class":
+        return  # pairs of one class are something to compare
+    latents, labels = NASTY[case]
+    given = latents.clone().requires_grad_()
+    value = losses.build(name, **params)(given, labels.long())
+    assert value.item() == 0
+    (gradient,) = torch.autograd.grad(value, given)
+    assert not gradient.any()
+
+
+@pytest.mark.parametrize("name", ["magnet", "latent_boost"])
+def test_without_hinge_alpha_changes_the_value_and_no_gradient(name: str):
+    latents, labels = random_batch(0)
+    latents.requires_grad_()
+    parameter = "alpha" if name == "magnet" else "alpha_0"
+    values, gradients = [], []
+    for alpha in (0.0, 2.0):
+        value = losses.build(name, **{parameter: alpha})(latents, labels)
+        values.append(value.item())
+        gradients.append(torch.autograd.grad(value, latents)[0])
+    assert values[1] - values[0] == pytest.approx(2.0)
+    torch.testing.assert_close(*gradients)
+
+
+def test_in_the_exponent_beta_switches_the_classes_off_after_a_fifth_of_the_training():
+    latents, labels = random_batch(1)
+    latents.requires_grad_()
+    norms = {}
+    for beta in ("exponent", "factor"):
+        loss = losses.build("latent_boost", beta=beta, variance_grad=True)
+        for epoch in (0, 20):
+            loss.start_epoch(epoch, 100)
+            (gradient,) = torch.autograd.grad(loss(latents, labels), latents)
+            norms[beta, epoch] = gradient.norm().item()
+    assert norms["exponent", 20] < 1e-6 * norms["exponent", 0]
+    assert norms["factor", 20] > 0.05 * norms["factor", 0]
+
+
+@pytest.mark.parametrize(
+    ("epoch", "alpha", "beta"),
+    [
+        (0, 2.0, 1.0),
+        (10, 1 + math.exp(-10 / 105), 0.5),
+        (20, 1 + math.exp(-20 / 105), 1e-8),
+        (99, 1 + math.exp(-99 / 105), 1e-8),
+    ],
+)
+def test_the_schedules_are_equation_10(epoch: int, alpha: float, beta: float):
+    loss = losses.build("latent_boost")
+    loss.start_epoch(epoch, 100)
+    assert loss.alpha_now == pytest.approx(alpha)
+    assert loss.beta_now == pytest.approx(beta)
+
+
+def test_latent_boost_counts_its_components():
+    latents = torch.randn(64, 16) * torch.tensor([10.0, 10.0] + [0.1] * 14)
+    measures = losses.build("latent_boost").measures(latents, torch.arange(64) % 4)
+    assert measures["latent/pca_components"].item() == 2
+    assert losses.build("latent_boost", pca_threshold=None).measures(latents, latents[:, 0]) == {}
+
+
+@pytest.mark.parametrize(
+    ("latents", "labels"),
+    [
+        (torch.randn(4), torch.zeros(4)),
+        (torch.randn(4, 2), torch.zeros(3)),
+        (torch.randn(4, 2), torch.zeros(4, 1)),
+    ],
+)
+@every_loss
+def test_wrong_shapes_are_refused(name: str, params: dict[str, object], latents, labels):
+    with pytest.raises(ValueError, match=r"latents must be \[B, d\] and labels \[B\]"):
+        losses.build(name, **params)(latents, labels.long())

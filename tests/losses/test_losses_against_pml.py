@@ -1,0 +1,76 @@
+"""`form: pml` equals pytorch-metric-learning, values and gradients to 1e-5 in float32."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pytorch_metric_learning import losses as pml
+
+from lbray import losses
+
+ORACLES = {
+    "contrastive": (
+        lambda: pml.ContrastiveLoss(pos_margin=0.0, neg_margin=1.0),
+        lambda: losses.build("contrastive"),
+    ),
+    "contrastive, other margins": (
+        lambda: pml.ContrastiveLoss(pos_margin=0.2, neg_margin=1.4),
+        lambda: losses.build("contrastive", pos_margin=0.2, neg_margin=1.4),
+    ),
+    "triplet": (
+        lambda: pml.TripletMarginLoss(margin=0.05, triplets_per_anchor="all"),
+        lambda: losses.build("triplet"),
+    ),
+    "triplet, other margin": (
+        lambda: pml.TripletMarginLoss(margin=0.5, triplets_per_anchor="all"),
+        lambda: losses.build("triplet", margin=0.5),
+    ),
+    "n_pair": (lambda: pml.NPairsLoss(), lambda: losses.build("n_pair")),
+}
+
+
+def value_and_gradient(loss, latents: torch.Tensor, labels: torch.Tensor):
+    latents = latents.clone().requires_grad_()
+    value = loss(latents, labels)
+    value.backward()
+    return value.detach(), latents.grad
+
+
+@pytest.mark.parametrize("name", ORACLES)
+@settings(deadline=None, max_examples=40)
+@given(
+    size=st.integers(2, 96),
+    dimensions=st.sampled_from([2, 16, 64, 512]),
+    classes=st.integers(1, 20),
+    imbalance=st.floats(0.0, 3.0),
+    seed=st.integers(0, 2**31),
+)
+def test_the_pml_form_is_pytorch_metric_learnings(
+    name: str, size: int, dimensions: int, classes: int, imbalance: float, seed: int
+):
+    generator = torch.Generator().manual_seed(seed)
+    shares = torch.arange(1, classes + 1).double() ** -imbalance
+    labels = torch.multinomial(shares, size, replacement=True, generator=generator)
+    latents = torch.randn(size, dimensions, generator=generator)
+    latents += 2 * torch.randn(classes, dimensions, generator=generator)[labels]
+    theirs, ours = (make() for make in ORACLES[name])
+    their_value, their_gradient = value_and_gradient(theirs, latents, labels)
+    our_value, our_gradient = value_and_gradient(ours, latents, labels)
+    torch.testing.assert_close(our_value, their_value, rtol=1e-5, atol=1e-6)
+    scale = their_gradient.abs().max().clamp(min=1e-6)
+    torch.testing.assert_close(our_gradient / scale, their_gradient / scale, rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize("dimensions", [64, 2048])
+def test_a_large_batch_of_many_triplets(dimensions: int):
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.randint(0, 10, (256,), generator=generator)
+    latents = torch.randn(256, dimensions, generator=generator)
+    theirs, ours = (make() for make in ORACLES["triplet"])
+    their_value, their_gradient = value_and_gradient(theirs, latents, labels)
+    our_value, our_gradient = value_and_gradient(ours, latents, labels)
+    torch.testing.assert_close(our_value, their_value, rtol=1e-5, atol=0)
+    scale = their_gradient.abs().max()
+    torch.testing.assert_close(our_gradient / scale, their_gradient / scale, rtol=0, atol=1e-5)

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lbray.errors import InputError
+from lbray.store.files import Files
+
+
+def test_what_is_written_is_read(tmp_path: Path):
+    files = Files(str(tmp_path))
+    files.write("cells/a/x.json", b"1")
+    files.write("cells/a/x.json", b"22")
+    assert files.read("cells/a/x.json") == b"22"
+    assert files.read("cells/a/y.json") is None
+    assert files.list("cells/a") == ["x.json"]
+    files.delete("cells/a/x.json")
+    files.delete("cells/a/x.json")
+    assert files.list("cells/a") == []
+
+
+def test_a_write_that_fails_leaves_the_old_content_and_nothing_else(tmp_path: Path):
+    files = Files(str(tmp_path))
+    files.write("x", b"old")
+    with pytest.raises(TypeError):
+        files.write("x", "not bytes")
+    assert files.read("x") == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+def test_lines_are_appended_in_order(tmp_path: Path):
+    files = Files(str(tmp_path))
+    for line in ("one", "two"):
+        files.append("log", line)
+    assert files.read("log") == b"one\ntwo\n"
+
+
+def test_leftovers_of_killed_writers_are_not_listed_and_are_swept(tmp_path: Path):
+    files = Files(str(tmp_path))
+    files.write("cells/a/x", b"1")
+    (tmp_path / "cells/a/x.0123.tmp").write_bytes(b"half")
+    assert files.list("cells/a") == ["x"]
+    files.sweep_temporaries("cells/a")
+    assert [path.name for path in (tmp_path / "cells/a").iterdir()] == ["x"]
+
+
+@pytest.mark.parametrize("name", ["../x", "a/../../x", "/etc/x", "a//b", ".hidden", ""])
+def test_names_cannot_leave_the_store(tmp_path: Path, name: str):
+    with pytest.raises(InputError, match="not a name in a store"):
+        Files(str(tmp_path)).write(name, b"")
+
+
+def test_an_unknown_kind_of_store_is_refused():
+    with pytest.raises(InputError, match="store is 'ftp://host/x', but must be a folder or a URI"):
+        Files("ftp://host/x")
+
+
+def test_a_store_that_is_a_file_cannot_be_written(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written there"):
+        Files(str(tmp_path / "file" / "store")).check_writable()
+
+
+def test_a_store_without_room_is_refused(tmp_path: Path):
+    files = Files(str(tmp_path))
+    files.check_writable(1000)
+    with pytest.raises(
+        InputError, match=r"MB free, but the cells to run need 1,000,000,000,000 MB"
+    ):
+        files.check_writable(10**18)

@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import small_cell
+from torch import Tensor, nn
+
+from lbray.store import CellFiles, Store
+from lbray.training import run_cell, trainer
+from lbray.training.run_cell import evaluate
+
+
+class StopAfter:
+    def __init__(self, epochs: int) -> None:
+        self.left = epochs
+
+    def epoch(self, metrics: object) -> bool:
+        self.left -= 1
+        return self.left == 0
+
+
+class Killed(BaseException):
+    """What a SIGKILL looks like from inside: no handler runs."""
+
+
+class NotANumber(nn.Module):
+    """A loss of the user's own, which fails."""
+
+    default_warmup_epochs = 0
+
+    def start_epoch(self, epoch: int, max_epochs: int) -> None:
+        self.epoch = epoch
+
+    def measures(self, latents: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        return {}
+
+    def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
+        return latents.sum() * (torch.nan if self.epoch == 1 else 0)
+
+
+class Raising(nn.Module):
+    def __init__(self, num_classes: int, in_channels: int) -> None:
+        super().__init__()
+        self.head = nn.Linear(64, num_classes)
+        self.calls = 0
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        self.calls += 1
+        if self.calls == 3:
+            raise RuntimeError("out of luck\nin two lines")
+        return images.flatten(1), self.head(images.flatten(1))
+
+
+CELL = small_cell(loss="latent_boost", max_epochs=5, seed=3, **{"lambda": 0.5})
+
+
+def history(store: Store, cell=CELL) -> list[dict[str, float]]:
+    return [
+        {name: value for name, value in epoch.items() if not name.startswith("time/")}
+        for epoch in store.cell(cell.id).history()
+    ]
+
+
+def metrics(result) -> dict[str, float]:
+    return {name: v for name, v in result.metrics.items() if not name.startswith("time/")}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory):
+    store = Store(str(tmp_path_factory.mktemp("undisturbed")))
+    return store, run_cell(CELL, store)
+
+
+def assert_same(store: Store, result, undisturbed) -> None:
+    reference_store, reference = undisturbed
+    assert history(store) == history(reference_store)
+    assert metrics(result) == metrics(reference)
+    assert result.weights_sha256 == reference.weights_sha256
+    assert not list(Path(store.location).rglob("*.tmp"))
+    assert not list(Path(store.location).rglob("resume.safetensors"))
+
+
+def test_the_result_holds_what_the_artefacts_contract_says(undisturbed):
+    store, result = undisturbed
+    assert result.done
+    assert {"val/acc", "test/acc", "test/f1_micro", "test/f1_macro", "epochs/best"} <= set(
+        result.metrics
+    )
+    assert result.provenance["executor"] == "inline"
+    assert result.provenance["packages"]["torch"] == version("torch")
+    files = store.cell(CELL.id)
+    assert files.cell() == CELL
+    epochs = files.history()
+    assert [epoch["epoch"] for epoch in epochs] == list(range(5))
+    best = int(result.metrics["epochs/best"]) - 1
+    assert epochs[best]["val/acc"] == max(epoch["val/acc"] for epoch in epochs)
+    assert result.metrics["val/acc"] == epochs[best]["val/acc"]
+    assert epochs[0]["lambda"] == 0
+    assert epochs[1]["lambda"] == 0.5
+    assert epochs[1]["latent/pca_components"] >= 1
+    weights, state = files.best(result.weights_sha256)
+    assert state["epoch"] == best
+    assert set(weights) == {
+        f"trunk.{i}.convolution.{p}" for i in (0, 1) for p in ("weight", "bias")
+    } | {f"head.{i}.{p}" for i in (0, 2) for p in ("weight", "bias")}
+
+
+def test_the_same_cell_gives_the_same_numbers(store: Store, undisturbed):
+    assert_same(store, run_cell(CELL, store), undisturbed)
+
+
+def test_a_cell_with_a_result_is_not_trained_again(undisturbed, monkeypatch: pytest.MonkeyPatch):
+    store, result = undisturbed
+    monkeypatch.setattr(trainer.Trainer, "train_epoch", lambda *_: pytest.fail("trained"))
+    assert run_cell(CELL, store) == result
+
+
+@pytest.mark.parametrize("epochs", [1, 3, 5])
+def test_an_interrupted_cell_ends_as_if_it_had_not_been(store: Store, undisturbed, epochs: int):
+    assert run_cell(CELL, store, reporter=StopAfter(epochs)) is None
+    assert len(history(store)) == epochs
+    assert_same(store, run_cell(CELL, store), undisturbed)
+
+
+@pytest.mark.parametrize("write", ["write_resume", "write_best", "write_history", "finish"])
+def test_killed_before_any_write_a_cell_loses_at_most_that_epoch(
+    store: Store, undisturbed, monkeypatch: pytest.MonkeyPatch, write: str
+):
+    calls = []
+
+    def killed(*arguments: object) -> None:
+        calls.append(1)
+        if len(calls) == (1 if write == "finish" else 2):
+            raise Killed
+        return original(*arguments)
+
+    original = getattr(CellFiles, write)
+    before, after = [], []
+    train = trainer.Trainer.train_epoch
+
+    def counting(epochs: list[int]) -> object:
+        return lambda self, epoch: epochs.append(epoch) or train(self, epoch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CellFiles, write, killed)
+        patch.setattr(trainer.Trainer, "train_epoch", counting(before))
+        with pytest.raises(Killed):
+            run_cell(CELL, store)
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer.Trainer, "train_epoch", counting(after))
+        result = run_cell(CELL, store)
+    assert len(set(before) & set(after)) <= 1
+    assert sorted({*before, *after}) == list(range(5))
+    assert_same(store, result, undisturbed)
+
+
+@pytest.mark.parametrize("name", ["resume.safetensors", "best.safetensors"])
+@pytest.mark.parametrize("damage", ["truncate", "flip", "remove"])
+def test_a_damaged_checkpoint_is_never_used(store: Store, undisturbed, name: str, damage: str):
+    assert run_cell(CELL, store, reporter=StopAfter(4)) is None
+    path = Path(store.location) / "cells" / CELL.id / name
+    content = bytearray(path.read_bytes())
+    if damage == "flip":
+        content[-9] ^= 1
+    path.write_bytes(content[:-20] if damage == "truncate" else content)
+    if damage == "remove":
+        path.unlink()
+    assert_same(store, run_cell(CELL, store), undisturbed)
+
+
+def test_test_images_are_seen_once(store: Store, monkeypatch: pytest.MonkeyPatch):
+    import sys
+
+    seen = []
+
+    def spy(*arguments: object) -> dict[str, float]:
+        seen.append(arguments[-1])
+        return evaluate(*arguments)
+
+    monkeypatch.setattr(sys.modules["lbray.training.run_cell"], "evaluate", spy)
+    run_cell(CELL, store)
+    assert seen == ["test"]
+
+
+def test_no_better_accuracy_for_a_while_cuts_the_rate_and_then_stops(store: Store):
+    cell = small_cell(
+        train_size=100,
+        test_size=100,
+        learning_rate=1e-9,
+        max_epochs=30,
+        patience=7,
+        plateau_patience=2,
+    )
+    result = run_cell(cell, store)
+    assert result.metrics["epochs/best"] == 1
+    assert result.metrics["epochs/stopped"] == 8
+    rates = [epoch["lr"] for epoch in store.cell(cell.id).history()]
+    assert rates == pytest.approx([1e-9] * 4 + [2e-10] * 3 + [4e-11])
+
+
+def test_a_loss_that_is_not_a_number_is_recorded_with_epoch_step_and_loss(store: Store):
+    cell = small_cell(loss=f"{__name__}:NotANumber", **{"lambda": 0.5})
+    result = run_cell(cell, store)
+    assert result.status == "failed"
+    assert "the loss is nan at epoch 1, step 0" in result.reason
+    assert "NotANumber" in result.reason
+    assert store.result(cell.id) == result
+
+
+def test_an_exception_is_recorded_in_one_line(store: Store):
+    result = run_cell(small_cell(backbone=f"{__name__}:Raising"), store)
+    assert result.reason == "RuntimeError: out of luck in two lines"
+
+
+def test_training_learns(store: Store):
+    cell = small_cell(
+        max_epochs=15, train_size=None, test_size=None, learning_rate=5e-3, batch_size=64
+    )
+    assert run_cell(cell, store).metrics["test/acc"] > 0.9
+
+
+def test_the_callers_random_numbers_are_left_alone(store: Store):
+    before = torch.get_rng_state()
+    run_cell(small_cell(max_epochs=1), store)
+    assert torch.equal(torch.get_rng_state(), before)

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from conftest import small_cell
+from sklearn.metrics import accuracy_score, f1_score
+from torch.nn import functional
+
+from lbray import backbones, data, losses, streams
+from lbray.training.evaluate import evaluate
+from lbray.training.trainer import Trainer
+
+
+def splits_of(cell):
+    return data.prepared(cell.dataset, None, "cpu", **cell.split_settings)[1]
+
+
+def plain_epochs(cell, splits, epochs: int) -> torch.nn.Module:
+    """The training of a cell, written down once more as a script.
+
+    In the same memory format, whose order the dropout masks follow.
+    """
+    with streams.scope(cell.seed, "init"):
+        model = backbones.build(cell.backbone, 10, 1).to(memory_format=torch.channels_last)
+    distance = losses.build(cell.loss, **cell.loss_params)
+    optimizer = torch.optim.Adam(model.parameters(), lr=cell.learning_rate)
+    model.train()
+    mean, std = splits.mean.view(-1, 1, 1), splits.std.view(-1, 1, 1)
+    for epoch in range(epochs):
+        distance.start_epoch(epoch, cell.max_epochs)
+        masks = streams.generator(cell.seed, "dropout", epoch)
+        for module in model.modules():
+            if isinstance(module, backbones.Dropout):
+                module.generator = masks
+        order = torch.randperm(
+            len(splits.train.labels), generator=streams.generator(cell.seed, "shuffle", epoch)
+        )
+        for batch in order.split(cell.batch_size):
+            labels = splits.train.labels[batch]
+            latents, logits = model((splits.train.images[batch] / 255 - mean) / std)
+            loss = cell.lam * distance(latents, labels)
+            loss = loss + (1 - cell.lam) * functional.cross_entropy(logits, labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    return model
+
+
+@pytest.mark.parametrize("loss", ["contrastive", "triplet", "n_pair", "magnet", "latent_boost"])
+def test_two_epochs_equal_a_plain_script(loss: str):
+    cell = small_cell(loss=loss, warmup_epochs=0, **{"lambda": 0.4})
+    splits = splits_of(cell)
+    trainer = Trainer(cell, splits)
+    for epoch in range(2):
+        trainer.train_epoch(epoch)
+    expected = plain_epochs(cell, splits, 2).state_dict()
+    for name, weight in trainer.weights().items():
+        torch.testing.assert_close(weight, expected[name], rtol=2e-3, atol=2e-4)
+
+
+def test_the_reported_loss_is_equation_5():
+    metrics = Trainer(cell := small_cell(loss="magnet", **{"lambda": 0.3}), splits_of(cell))
+    epoch = metrics.train_epoch(0)
+    expected = 0.3 * epoch["train/dist"] + 0.7 * epoch["train/ce"]
+    assert epoch["train/loss"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_during_warm_up_a_cell_is_the_baseline_of_its_seed():
+    cell = small_cell(loss="latent_boost", warmup_epochs=1, **{"lambda": 0.5})
+    baseline = Trainer(small_cell(), splits_of(cell))
+    boosted = Trainer(cell, splits_of(cell))
+    assert boosted.train_epoch(0) == baseline.train_epoch(0)
+    assert boosted.train_epoch(1)["train/dist"] != 0
+    assert boosted.weights().keys() == baseline.weights().keys()
+
+
+def test_with_lambda_zero_the_distance_loss_is_not_evaluated(monkeypatch: pytest.MonkeyPatch):
+    cell = small_cell(loss="magnet", warmup_epochs=1, **{"lambda": 0.5})
+    trainer = Trainer(cell, splits_of(cell))
+    monkeypatch.setattr(trainer._loss, "forward", lambda *_: pytest.fail("evaluated"))
+    assert "train/dist" not in trainer.train_epoch(0)
+
+
+def test_latent_boost_reports_its_components():
+    cell = small_cell(loss="latent_boost", **{"lambda": 0.5})
+    metrics = Trainer(cell, splits_of(cell)).train_epoch(0)
+    assert 1 <= metrics["latent/pca_components"] <= 64
+
+
+@pytest.mark.parametrize("size", [540, 539, 270, 49, 600])
+def test_every_image_is_seen_once_an_epoch_and_none_alone(size: int):
+    trainer = Trainer(cell := small_cell(batch_size=size), splits_of(cell))
+    batches = list(trainer._batches(3))
+    assert torch.equal(torch.cat(batches).sort().values, torch.arange(540))
+    assert all(2 <= len(batch) <= size + 1 for batch in batches)
+    assert not torch.equal(torch.cat(batches), torch.cat(list(trainer._batches(4))))
+
+
+def test_metrics_are_scikit_learns():
+    cell = small_cell()
+    splits = splits_of(cell)
+    trainer = Trainer(cell, splits)
+    trainer.train_epoch(0)
+    metrics = evaluate(trainer.model, splits, splits.test, "float32", "test")
+    trainer.model.eval()
+    logits = trainer.model(splits.normalise(splits.test.images))[1].detach()
+    truth, predicted = splits.test.labels.numpy(), logits.argmax(1).numpy()
+    assert metrics == pytest.approx(
+        {
+            "test/acc": accuracy_score(truth, predicted),
+            "test/f1_micro": f1_score(truth, predicted, average="micro"),
+            "test/f1_macro": f1_score(truth, predicted, average="macro", zero_division=0.0),
+            "test/loss": functional.cross_entropy(logits.double(), splits.test.labels).item(),
+        }
+    )
+    assert metrics["test/f1_micro"] == pytest.approx(metrics["test/acc"])
+
+
+def test_bfloat16_computes_in_bfloat16_and_keeps_float32_weights():
+    cell = small_cell(precision="bfloat16", loss="magnet", **{"lambda": 0.5})
+    trainer = Trainer(cell, splits_of(cell))
+    seen = []
+    trainer.model.trunk[0].convolution.register_forward_hook(
+        lambda *call: seen.append(call[2].dtype)
+    )
+    metrics = trainer.train_epoch(0)
+    assert set(seen) == {torch.bfloat16}
+    assert {weight.dtype for weight in trainer.weights().values()} == {torch.float32}
+    exact = Trainer(small_cell(loss="magnet", **{"lambda": 0.5}), splits_of(cell)).train_epoch(0)
+    assert metrics["train/ce"] == pytest.approx(exact["train/ce"], rel=0.02)
+    assert metrics["train/ce"] != exact["train/ce"]
