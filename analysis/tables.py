@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,12 +55,12 @@ class Table:
     notes: list[str]
 
 
-def tables(summary: pd.DataFrame, plus_minus: str = "±") -> list[Table]:
+def tables(summary: pd.DataFrame, left_out: Mapping[str, str] | None = None) -> list[Table]:
     """Two tables per setting: the means, and the paired differences to the baseline.
 
     Args:
         summary: from `analysis.summarise`.
-        plus_minus: what stands between a mean and the half-width of its interval.
+        left_out: cells that are not in the summary, and why; named below the last table.
     """
     varying = [name for name in SETTING if summary[name].nunique(dropna=False) > 1]
     named = ["dataset", "backbone", *(n for n in varying if n not in {"dataset", "backbone"})]
@@ -70,13 +70,14 @@ def tables(summary: pd.DataFrame, plus_minus: str = "±") -> list[Table]:
         title = ", ".join(
             str(first[name]) if name in named[:2] else f"{name}={first[name]}" for name in named
         )
-        made.append(_means(title, group, plus_minus))
+        made.append(_means(title, group))
         if group["pairs"].any():
-            made.append(_differences(title, group, plus_minus))
+            made.append(_differences(title, group))
+    made[-1].notes.extend(f"Left out: {cell}: {why}" for cell, why in (left_out or {}).items())
     return made
 
 
-def _means(title: str, group: pd.DataFrame, plus_minus: str) -> Table:
+def _means(title: str, group: pd.DataFrame) -> Table:
     notes = ["Mean ± half-width of the 95% t-interval over n seeds."]
     if group["chosen"].any():
         notes.append("* the loss's best λ by mean validation accuracy; test had no say in it.")
@@ -86,18 +87,16 @@ def _means(title: str, group: pd.DataFrame, plus_minus: str) -> Table:
         notes.append("Micro-F1 equals test accuracy in every row, as it must for single labels.")
     rows = _rows(
         group,
-        lambda row, column: _number(row["mean"], row["half_width"], column, plus_minus, "z"),
+        lambda row, column: _number(row["mean"], row["half_width"], column, "z"),
         lambda row: row["n"],
     )
     return Table(title, ["loss", "λ", "n", *_titles(group)], rows, notes)
 
 
-def _differences(title: str, group: pd.DataFrame, plus_minus: str) -> Table:
+def _differences(title: str, group: pd.DataFrame) -> Table:
     rows = _rows(
         group[group["pairs"] > 0],
-        lambda row, column: _number(
-            row["difference"], row["difference_half_width"], column, plus_minus, "+z"
-        ),
+        lambda row, column: _number(row["difference"], row["difference_half_width"], column, "+z"),
         lambda row: row["pairs"],
     )
     return Table(
@@ -147,13 +146,13 @@ def _label(row: pd.Series, group: pd.DataFrame) -> str:
     return f"{row['loss_label']}, warm-up {row['warmup_epochs']}" if several else row["loss_label"]
 
 
-def _number(mean: float, half_width: float, column: Column, plus_minus: str, sign: str) -> str:
+def _number(mean: float, half_width: float, column: Column, sign: str) -> str:
     if math.isnan(mean):
         return "–"
     shown = f"{mean * column.scale:{sign}.{column.digits}f}"
     if math.isnan(half_width):
         return shown
-    return f"{shown} {plus_minus} {half_width * column.scale:.{column.digits}f}"
+    return f"{shown} ± {half_width * column.scale:.{column.digits}f}"
 
 
 def _f1_agrees(group: pd.DataFrame) -> bool:

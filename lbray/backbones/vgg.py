@@ -12,9 +12,9 @@ from lbray.backbones.dropout import Dropout
 def vgg16(num_classes: int, in_channels: int) -> Backbone:
     """torchvision's 13 convolutions to a latent of 512, then three linear layers (§3.3).
 
-    With batch normalisation: without it, Adam at the default learning rate of 0.001 does not
-    leave chance level on CIFAR-10. The head keeps the latent's width where VGG's original has
-    4096, which was made for 224×224 images.
+    With batch normalisation, so that it trains from scratch: VGG's authors had to start their
+    deeper networks from shallower trained ones (Simonyan and Zisserman 2015, §3.1). The head keeps
+    the latent's width where VGG's original has 4096, which was made for 224×224 images.
 
     Args:
         num_classes: width of the logits.

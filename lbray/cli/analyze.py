@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -39,10 +40,8 @@ def analyze(experiment: str, store: str, data_root: Path | None, out: Path | Non
     if cells.frame.empty:
         raise InputError(f"experiment is '{name}', of which no cell's weights can be used.")
     summary = summarise(cells.frame)
-    made = render.tables(summary)
+    made = render.tables(summary, cells.left_out)
     click.echo(render.as_text(made), nl=False)
-    for cell_id, why in cells.left_out.items():
-        click.echo(f"left out: {cell_id}: {why}")
     if out is not None:
         try:
             paths = render.write(out, made, cells.frame, summary)
@@ -55,4 +54,5 @@ def analyze(experiment: str, store: str, data_root: Path | None, out: Path | Non
 
 
 def _progress(done: int, total: int) -> None:
-    click.echo(f"\rmeasuring latents: {done}/{total}", err=True, nl=done == total)
+    if sys.stderr.isatty():
+        click.echo(f"\rmeasuring latents: {done}/{total}", err=True, nl=done == total)

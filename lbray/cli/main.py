@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 import click
 
@@ -31,6 +32,7 @@ for command in (sweep, run, status, analyze, data):
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    sys.path.insert(0, str(Path.cwd()))  # where MODULE:ATTRIBUTE of the user's own is looked for
     try:
         code = lbray.main(standalone_mode=False)
     except click.exceptions.Abort:

@@ -9,7 +9,7 @@ from lbray.data import Dataset
 from lbray.errors import InputError
 from lbray.planning.plan import Plan
 from lbray.spec import Cell
-from lbray.store import Store
+from lbray.store import Result, Store
 
 _BYTES_PER_WEIGHT = 4
 
@@ -29,12 +29,12 @@ def preflight(plan: Plan, store: Store, data_root: Path | None, at_once: int) ->
     Raises:
         InputError: some cell could not run, or its results could not stand beside the stored ones.
     """
-    datasets = {}
+    datasets: dict[str, Dataset] = {}
     for cell in plan.missing:
         if cell.dataset not in datasets:
             datasets[cell.dataset] = data.load(cell.dataset, data_root)
-    for result in plan.results.values():
-        _check_same_data(plan, result.id, datasets)
+    for cell in plan.done + plan.failed:
+        _check_same_data(cell, plan.results[cell.id], datasets)
     for cell in _unique_by_split(plan.missing):
         data.split(datasets[cell.dataset], **cell.split_settings)
     largest = 0
@@ -42,8 +42,9 @@ def preflight(plan: Plan, store: Store, data_root: Path | None, at_once: int) ->
         loaded = datasets[dataset]
         network = backbones.check_fit(backbone, loaded.num_classes, loaded.image_shape)
         largest = max(largest, sum(p.numel() for p in network.parameters()) * _BYTES_PER_WEIGHT)
-    # each cell keeps its best weights; while it runs, also the current ones and Adam's two moments
-    store.files.check_writable(largest * (len(plan.missing) + 3 * at_once))
+    if plan.missing:
+        # each cell keeps its best weights; while it runs, the current ones and Adam's moments too
+        store.files.check_writable(largest * (len(plan.missing) + 3 * at_once))
     return list(datasets.values())
 
 
@@ -51,12 +52,11 @@ def _unique_by_split(cells: tuple[Cell, ...]) -> list[Cell]:
     return list({(c.dataset, *c.split_settings.values()): c for c in cells}.values())
 
 
-def _check_same_data(plan: Plan, cell_id: str, datasets: dict[str, Dataset]) -> None:
-    cell = next(cell for cell in plan.cells if cell.id == cell_id)
-    used = plan.results[cell_id].provenance.get("dataset")
+def _check_same_data(cell: Cell, result: Result, datasets: dict[str, Dataset]) -> None:
+    used = result.provenance.get("dataset")
     now = datasets.get(cell.dataset)
     if now is not None and used is not None and used != now.fingerprint:
         raise InputError(
             f"dataset is '{cell.dataset}' (from {now.source}), whose content differs from what the "
-            f"stored cell {cell_id} was trained on; give another --store, or the data as it was."
+            f"stored cell {cell.id} was trained on; give another --store, or the data as it was."
         )

@@ -51,7 +51,7 @@ class Files:
             with self._system.open_input_stream(self._path(name)) as stream:
                 content: bytes = stream.read()
                 return content
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
 
     def write(self, name: str, content: bytes) -> None:

@@ -7,17 +7,25 @@ import os
 import tempfile
 from pathlib import Path
 
-_claimed: list[int] = []
-"""Descriptors of the locks that this process holds until it ends, however it ends."""
+_claimed: dict[int, int] = {}
+"""The core that this process has claimed, and the descriptor of its lock."""
 
 
 def claim_core() -> int | None:
-    """Pin this process to a core that no other claims; None if there is none left.
+    """Pin the calling thread to a core that no other process claims; None if there is none left.
 
-    Claims are locks on files, which the system drops with the process.
+    A process claims one core at most, for all its threads that ask. Claims are locks on files,
+    which the system drops with the process, however it ends.
     """
-    if _claimed:
-        return None
+    if not _claimed:
+        _claim_a_free_core()
+    for core in _claimed:
+        os.sched_setaffinity(0, {core})
+        return core
+    return None
+
+
+def _claim_a_free_core() -> None:
     for core in sorted(os.sched_getaffinity(0)):
         path = Path(tempfile.gettempdir()) / f"lbray-core-{os.getuid()}-{core}.lock"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -25,8 +33,6 @@ def claim_core() -> int | None:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(descriptor)
-            continue
-        os.sched_setaffinity(0, {core})
-        _claimed.append(descriptor)
-        return core
-    return None
+        else:
+            _claimed[core] = descriptor
+            return

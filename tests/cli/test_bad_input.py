@@ -1,0 +1,113 @@
+"""Bad input is one sentence and exit code 2, before anything starts."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from lbray.cli import main
+
+GOOD = "settings: {dataset: digits, seed: 0, max_epochs: 1}\nblocks: [{loss: baseline}]\n"
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("ray.init", lambda **_: pytest.fail("Ray was started"))
+    (tmp_path / "good.yaml").write_text(GOOD)
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["lbray", *words])
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        out, err = capsys.readouterr()
+        return exit_.value.code, out, err
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (["lamda=0.5"], "unknown field 'lamda'; did you mean 'lambda'?"),
+        (["loss=magnet", "lambda=1.5"], "lambda is 1.5, but must be a number from 0 to 1."),
+        (["loss=magent", "lambda=0.5"], "unknown loss 'magent'; did you mean 'magnet'?"),
+        (["loss={name: magnet, alfa: 1}", "lambda=0.5"], "did you mean 'alpha'?"),
+        (["dataset=cifar11"], "unknown dataset 'cifar11'; did you mean 'cifar1"),
+        (["backbone=cnnn"], "unknown backbone 'cnnn'; did you mean 'cnn'?"),
+        (["backbone=vgg16"], "backbone is 'vgg16', which cannot take images of 1×8×8"),
+        (["seed=[0, 0]"], "seed: 0 stands twice in [0, 0]"),
+        (["seed=[]"], "seed is an empty list, so the grid has no cells"),
+        (["train_size=5000"], "train_size is 5000"),
+        (["train_size=9"], "train_size is 9"),
+        (["dataset=folder:nowhere", "backbone=cnn"], "nowhere"),
+        (["seed"], "--set is 'seed', but must be KEY=VALUE"),
+        (["seed=[0"], "not a YAML value"),
+    ],
+    ids=lambda value: value[-1] if isinstance(value, list) else "",
+)
+def test_a_sweep_is_refused(call, overrides: list[str], sentence: str):
+    words = [word for override in overrides for word in ("--set", override)]
+    code, out, err = call("sweep", "good.yaml", *words)
+    assert code == 2
+    last = err.strip().splitlines()[-1]
+    assert last.startswith("lbray: ")
+    assert sentence in last
+    assert out == ""
+
+
+def test_a_store_that_cannot_be_written_is_refused(call, tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    code, _, err = call("sweep", "good.yaml", "--store", "file/results")
+    assert code == 2
+    assert "results', but cannot be written there" in err
+
+
+def test_a_full_disk_is_refused(call, monkeypatch: pytest.MonkeyPatch):
+    usage = type("usage", (), {"free": 10_000})
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
+    code, _, err = call("sweep", "good.yaml")
+    assert code == 2
+    assert "which has 0 MB free, but the cells to run need" in err
+
+
+def test_a_corrupt_image_is_refused_by_name(call, tmp_path: Path):
+    for part in ("train", "test"):
+        for label in ("cat", "dog"):
+            folder = tmp_path / "pets" / part / label
+            folder.mkdir(parents=True)
+            for number in range(4):
+                Image.new("RGB", (32, 32), (number, 0, 0)).save(folder / f"{number}.png")
+    damaged = tmp_path / "pets" / "train" / "dog" / "2.png"
+    damaged.write_bytes(damaged.read_bytes()[:40])
+    code, _, err = call(
+        "sweep", "good.yaml", "--set", "dataset=folder:pets", "--set", "backbone=cnn"
+    )
+    assert code == 2
+    assert "2.png" in err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["sweep", "absent.yaml"], "cannot read the experiment absent.yaml: No such file"),
+        (["run", "dataset=digits", "lambda=2", "loss=magnet"], "lambda is 2, but must be"),
+        (["run"], "dataset is missing"),
+        (["analyze", "absent"], "unknown experiment in the store"),
+        (["status", "absent"], "unknown experiment in the store"),
+        (["data", "verify", "fashon_mnist"], "did you mean 'fashion_mnist'?"),
+        (["sweep", "good.yaml", "--store", "gopher://x/y"], "store is 'gopher://x/y'"),
+        (["sweep", "good.yaml", "--actors", "0"], "--actors"),
+        (["swep"], "No such command 'swep'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_command_is_refused(call, words: list[str], sentence: str):
+    code, out, err = call(*words)
+    assert code == 2
+    assert sentence in err
+    assert "Traceback" not in err
+    assert out == ""

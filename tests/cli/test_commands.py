@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from lbray.cli import main
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["lbray", *words])
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        torch.set_num_threads(1)
+        out, err = capsys.readouterr()
+        return exit_.value.code, out, err
+
+    return run
+
+
+CELL = ["dataset=digits", "max_epochs=2", "train_size=400", "test_size=100"]
+
+
+def test_run_trains_one_cell_and_prints_its_result(call):
+    words = ["run", *CELL, "loss=magnet", "lambda=0.5", "seed=1", "--threads", "1"]
+    code, out, err = call(*words)
+    result = json.loads(out)
+    assert code == 0
+    assert result["status"] == "done"
+    assert 0 <= result["metrics"]["test/acc"] <= 1
+    assert "epoch 2: loss" in err
+    code, out, err = call(*words)
+    assert json.loads(out) == result
+    assert "epoch" not in err
+
+
+def test_run_says_when_a_cell_failed(call, tmp_path: Path):
+    (tmp_path / "own.py").write_text(
+        "from torch import nn\n"
+        "class Raising(nn.Module):\n"
+        "    def forward(self, latents, labels):\n"
+        "        raise RuntimeError('no')\n"
+    )
+    code, out, _ = call("run", *CELL, "loss=own:Raising", "lambda=0.5")
+    assert code == 1
+    assert json.loads(out)["reason"] == "RuntimeError: no"
+
+
+def test_a_dry_run_lists_what_would_run(call, tmp_path: Path):
+    (tmp_path / "grid.yaml").write_text(
+        "settings: {dataset: digits, seed: [0, 1]}\nblocks: [{loss: magnet, lambda: [0, 0.5]}]"
+    )
+    code, out, err = call("sweep", "grid.yaml", "--dry-run")
+    assert code == 0
+    assert [line.split("  ")[1] for line in out.splitlines()] == [
+        "digits cnn baseline λ=0 seed=0",
+        "digits cnn magnet λ=0.5 seed=0",
+        "digits cnn baseline λ=0 seed=1",
+        "digits cnn magnet λ=0.5 seed=1",
+    ]
+    assert "4 cells, 0 done, 0 failed, 4 to run" in err
+    assert not (tmp_path / "results").exists()
+
+
+def test_data_is_listed_and_verified(call):
+    code, out, _ = call("data", "list")
+    assert code == 0
+    assert "bundled with scikit-learn" in out
+    code, out, _ = call("data", "verify", "digits")
+    assert code == 0
+    assert "1,437 training and 360 test images of 10 classes" in out
+
+
+def test_help_does_not_wait_for_torch(call):
+    import subprocess
+
+    program = "import sys; from lbray.cli import main\nassert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", program], check=True)
+    code, out, _ = call("sweep", "--help")
+    assert code == 0
+    assert "The same command again continues" in out
