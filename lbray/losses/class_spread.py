@@ -52,6 +52,11 @@ class ClassSpread:
         )
 
     @property
+    def comparable(self) -> bool:
+        """Whether there are two classes, and two samples of one; else σ² has no estimate."""
+        return 1 < len(self.sizes) < len(self.codes)
+
+    @property
     def pooled_variance(self) -> Tensor:
         """Σ own / (B − 1), at least `floor`; a scalar."""
         return torch.maximum(self.own.sum() / max(1, len(self.own) - 1), self.floor)

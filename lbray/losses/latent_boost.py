@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lbray.losses.class_spread import ClassSpread
 from lbray.losses.latent_loss import LatentLoss, nothing_to_compare
-from lbray.losses.parameters import choice, flag, number
+from lbray.losses.parameters import choice, flag, number, share
 from lbray.losses.principal_components import principal_components
 
 EPSILON = 1e-8
@@ -63,9 +63,9 @@ class LatentBoost(LatentLoss):
         self.beta_0 = number("beta_0", beta_0, low=EPSILON)
         self.beta = choice("beta", beta, ("factor", "exponent"))
         self.sigma = choice("sigma", sigma, ("negative", "anchor"))
-        if pca_threshold is not None and number("pca_threshold", pca_threshold, low=0, high=1) == 0:
-            raise ValueError("pca_threshold is 0, but must be null or a number above 0, at most 1")
-        self.pca_threshold = pca_threshold
+        self.pca_threshold = (
+            None if pca_threshold is None else share("pca_threshold", pca_threshold)
+        )
         self.variance_grad = flag("variance_grad", variance_grad)
         self.hinge = flag("hinge", hinge)
         self.start_epoch(0, 1)
@@ -81,7 +81,7 @@ class LatentBoost(LatentLoss):
             projection, _ = principal_components(latents, self.pca_threshold)
             latents = (latents - latents.detach().mean(dim=0)) @ projection
         spread = ClassSpread.of(latents, labels)
-        if len(spread.sizes) < 2:
+        if not spread.comparable:
             return nothing_to_compare(latents)
         variances = spread.class_variances
         if not self.variance_grad:
@@ -101,5 +101,5 @@ class LatentBoost(LatentLoss):
         """How many components of the batch are kept."""
         if self.pca_threshold is None:
             return {}
-        _, kept = principal_components(latents.float(), self.pca_threshold)
+        _, kept = principal_components(latents, self.pca_threshold)
         return {"latent/pca_components": kept}

@@ -58,4 +58,4 @@ def _promoted(latents: Tensor) -> Tensor:
 
 def nothing_to_compare(latents: Tensor) -> Tensor:
     """A zero whose gradient is zero and reaches the latents."""
-    return (latents * 0).sum()
+    return latents[:0].sum()

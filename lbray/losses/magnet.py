@@ -35,7 +35,7 @@ class Magnet(LatentLoss):
     def compare(self, latents: Tensor, labels: Tensor) -> Tensor:
         """See the class."""
         spread = ClassSpread.of(latents, labels)
-        if len(spread.sizes) < 2:
+        if not spread.comparable:
             return nothing_to_compare(latents)
         variance = spread.pooled_variance
         if not self.variance_grad:

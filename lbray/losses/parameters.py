@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
+
+_LARGEST = sys.float_info.max
 
 
 def number(name: str, value: object, *, low: float = -math.inf, high: float = math.inf) -> float:
@@ -12,12 +15,23 @@ def number(name: str, value: object, *, low: float = -math.inf, high: float = ma
     Raises:
         ValueError: it is not.
     """
-    given = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    if not given or not low <= float(value) <= high:  # type: ignore[arg-type]
+    given = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not given or not max(low, -_LARGEST) <= value <= min(high, _LARGEST):  # type: ignore[operator]
         bounds = "" if low == -math.inf else f" from {low:g}"
         bounds += "" if high == math.inf else f" to {high:g}"
         raise ValueError(f"{name} is {value!r}, but must be a number{bounds}")
     return float(value)  # type: ignore[arg-type]
+
+
+def share(name: str, value: object) -> float:
+    """A number above 0, at most 1.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 1:
+        raise ValueError(f"{name} is {value!r}, but must be null or a number above 0, at most 1")
+    return float(value)
 
 
 def choice(name: str, value: object, allowed: Sequence[str]) -> str:

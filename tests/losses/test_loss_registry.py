@@ -57,7 +57,7 @@ def test_a_loss_of_the_users_own_is_taken_by_its_path():
         (
             "latent_boost",
             {"pca_threshold": 1.5},
-            "pca_threshold is 1.5, but must be a number from 0 to 1",
+            "pca_threshold is 1.5, but must be null or a number above 0",
         ),
         ("latent_boost", {"beta": "both"}, "beta is 'both', but must be factor or exponent"),
         ("latent_boost", {"beta_0": 0.0}, "beta_0 is 0.0, but must be a number from 1e-08"),
