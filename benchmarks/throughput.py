@@ -3,8 +3,9 @@
     python benchmarks/throughput.py [--rounds 5] [--images 12800] [--threads 2]
 
 Each round runs every contestant once, in turn and in a process of its own, so that a noisy
-neighbour meets them all; what is printed is the median over the rounds and its ratio to the plain
-script with two DataLoader workers. Evaluation is not timed: both train on cross-entropy only.
+neighbour meets them all. What is printed are medians over the rounds: of the rate, and of its
+ratio to that of the plain script with two DataLoader workers in the same round. Evaluation is not
+timed, and all train on cross-entropy only.
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--images", type=int, default=12800)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--only", nargs="*", default=list(CONTESTANTS), choices=CONTESTANTS)
     parser.add_argument("--contestant", nargs=2, metavar=("KIND", "SETTING"))
     options = parser.parse_args()
     if options.contestant:
@@ -73,21 +75,25 @@ def main() -> None:
         f"--images={options.images}",
         f"--threads={options.threads}",
     ]
-    rates: dict[str, list[float]] = {name: [] for name in CONTESTANTS}
+    rates: dict[str, list[float]] = {
+        name: [] for name in {REFERENCE: 0} | dict.fromkeys(options.only)
+    }
     for _ in range(options.rounds):
-        for name, contestant in CONTESTANTS.items():
-            printed = subprocess.check_output([*command, "--contestant", *contestant], text=True)
+        for name in rates:
+            contestant = ["--contestant", *CONTESTANTS[name]]
+            printed = subprocess.check_output([*command, *contestant], text=True)
             rates[name].append(float(printed.splitlines()[-1]))
     print(
         f"Fashion-MNIST, cnn, batch 128, {options.images} images, {options.threads} threads, "
         f"torch {torch.__version__}, {platform.machine()}; medians of {options.rounds} rounds"
     )
-    reference = statistics.median(rates[REFERENCE])
     for name, measured in rates.items():
-        median = statistics.median(measured)
+        ratios = [
+            rate / reference for rate, reference in zip(measured, rates[REFERENCE], strict=True)
+        ]
         print(
-            f"{name:42} {median:7.0f} samples/s  ({min(measured):.0f} to {max(measured):.0f})  "
-            f"{median / reference:5.2f}×"
+            f"{name:42} {statistics.median(measured):7.0f} samples/s  "
+            f"{statistics.median(ratios):5.2f}× ({min(ratios):.2f} to {max(ratios):.2f})"
         )
 
 

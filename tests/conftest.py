@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from lbray import data
-from lbray.spec import Cell
 from lbray.store import Store
 
 
@@ -32,18 +31,3 @@ def real_images() -> str:
 def pytest_report_header() -> str:
     where = {row.name: row.where for row in data.catalogue()}["fashion_mnist"]
     return f"Fashion-MNIST: {where}"
-
-
-def small_cell(**settings: object) -> Cell:
-    """A cell of a second or so."""
-    return Cell.of(
-        **{
-            "dataset": "digits",
-            "seed": 0,
-            "lambda": 0.0,
-            "max_epochs": 3,
-            "train_size": 600,
-            "test_size": 200,
-            **settings,
-        }
-    )

@@ -20,7 +20,7 @@ class _Stage(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         # ReLU is monotonic, so it may follow the pool, where it has a quarter of the work
         pooled = functional.max_pool2d(self.convolution(features), 2)
-        dropped: Tensor = self.dropout(functional.relu(pooled))
+        dropped: Tensor = self.dropout(functional.relu(pooled, inplace=True))
         return dropped
 
 

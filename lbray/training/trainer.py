@@ -15,6 +15,7 @@ from lbray import backbones, losses, streams
 from lbray.data import Splits
 from lbray.errors import Diverged
 from lbray.spec import Cell
+from lbray.training.allocator import keep_freed_memory
 from lbray.training.evaluate import evaluate
 from lbray.training.precision import autocast
 
@@ -37,6 +38,8 @@ class Trainer:
         self._splits = splits
         channels, classes = splits.train.images.shape[1], len(splits.classes)
         device = splits.train.images.device
+        if device.type == "cpu":
+            keep_freed_memory()
         with streams.scope(cell.seed, "init"):
             model = backbones.build(cell.backbone, classes, channels)
         self.model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import small_cell
 from sklearn.metrics import silhouette_score
+from small_cells import small_cell
 
 import analysis
 from lbray import backbones, data

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import small_cell
 from scipy import stats
+from small_cells import small_cell
 
 import analysis
 from analysis import tables

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import io
 
-from conftest import small_cell
 from rich.console import Console
+from small_cells import small_cell
 
 from lbray.planning import plan
 from lbray.store import Result, Store

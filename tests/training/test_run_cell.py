@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import small_cell
+from small_cells import small_cell
 from torch import Tensor, nn
 
 from lbray.store import CellFiles, Store

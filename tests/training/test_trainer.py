@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from conftest import small_cell
 from sklearn.metrics import accuracy_score, f1_score
+from small_cells import small_cell
 from torch.nn import functional
 
 from lbray import backbones, data, losses, streams
