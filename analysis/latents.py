@@ -12,7 +12,7 @@ from lbray import backbones, data
 from lbray.errors import DamagedArtefact
 from lbray.store import CellFiles
 
-_BATCH = 512
+_BATCH = 128
 
 
 @torch.no_grad()

@@ -26,7 +26,8 @@ class _Stage(nn.Module):
 
 class _GlobalAveragePool(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
-        return features.mean(dim=(2, 3))
+        # over positions as channels-last memory has them, so that the gradient keeps that order
+        return features.permute(0, 2, 3, 1).flatten(1, 2).mean(dim=1)
 
 
 def cnn(num_classes: int, in_channels: int) -> Backbone:

@@ -34,7 +34,8 @@ class Dropout(nn.Module):
             return features
         bits = torch.empty((features.numel() + 7) // 8, dtype=torch.int64, device=features.device)
         bits.random_(-(2**63), None, generator=self.generator)
-        kept = bits.view(torch.uint8)[: features.numel()] < self._kept
+        # in place, the comparison gives bytes of 0 and 1, a tenth of the cost of booleans
+        kept = bits.view(torch.uint8)[: features.numel()].lt_(self._kept)
         # the mask takes the features' own memory order, so that the product is one pass over both
         strides = torch.empty_like(features, device="meta").stride()
         mask = kept.to(features.dtype).mul_(256 / self._kept).as_strided(features.shape, strides)

@@ -39,7 +39,9 @@ def check_name(name: str) -> None:
 
 
 def build(name: str, num_classes: int, in_channels: int) -> nn.Module:
-    """A freshly initialised backbone; `latent, logits = backbone(images)`.
+    """A freshly initialised backbone in channels-last memory format, on the CPU.
+
+    `latents, logits = backbone(images)`, where images are channels-last too.
 
     Args:
         name: one of `names`, or ``module:attribute``, a callable of the user's own that takes
@@ -52,9 +54,15 @@ def build(name: str, num_classes: int, in_channels: int) -> nn.Module:
     """
     check_name(name)
     if name in _BACKBONES:
-        return _BACKBONES[name](num_classes, in_channels)
-    if ":" not in name:
-        return torchvision_model(name, num_classes, in_channels)
+        backbone = _BACKBONES[name](num_classes, in_channels)
+    elif ":" in name:
+        backbone = _user_backbone(name, num_classes, in_channels)
+    else:
+        backbone = torchvision_model(name, num_classes, in_channels)
+    return backbone.to(memory_format=torch.channels_last)
+
+
+def _user_backbone(name: str, num_classes: int, in_channels: int) -> nn.Module:
     module_name, attribute = name.split(":", 1)
     try:
         backbone = getattr(importlib.import_module(module_name), attribute)(
@@ -84,7 +92,8 @@ def check_fit(name: str, num_classes: int, image_shape: tuple[int, int, int]) ->
         backbone = build(name, num_classes, channels)
         try:
             with torch.no_grad():
-                latents, logits = backbone(torch.zeros(2, *image_shape))
+                blank = torch.zeros(2, *image_shape)
+                latents, logits = backbone(blank.contiguous(memory_format=torch.channels_last))
             shapes = tuple(latents.shape), tuple(logits.shape)
         except Exception as problem:
             raise InputError(

@@ -10,7 +10,7 @@ from torch.nn import functional
 from lbray.data import Split, Splits
 from lbray.training.precision import autocast
 
-_BATCH = 512
+_BATCH = 128
 
 
 @torch.no_grad()

@@ -15,7 +15,6 @@ from lbray import backbones, losses, streams
 from lbray.data import Splits
 from lbray.errors import Diverged
 from lbray.spec import Cell
-from lbray.training.allocator import keep_freed_memory
 from lbray.training.evaluate import evaluate
 from lbray.training.precision import autocast
 
@@ -38,11 +37,9 @@ class Trainer:
         self._splits = splits
         channels, classes = splits.train.images.shape[1], len(splits.classes)
         device = splits.train.images.device
-        if device.type == "cpu":
-            keep_freed_memory()
         with streams.scope(cell.seed, "init"):
             model = backbones.build(cell.backbone, classes, channels)
-        self.model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model = model.to(device)
         self._loss = None if cell.is_baseline else losses.build(cell.loss, **cell.loss_params)
         self._optimizer = torch.optim.Adam(
             self.model.parameters(), lr=cell.learning_rate, fused=True
@@ -105,7 +102,6 @@ class Trainer:
         for batch in self._batches(epoch):
             labels = train.labels[batch]
             images = self._splits.normalise(train.images[batch])
-            images = images.contiguous(memory_format=torch.channels_last)
             with autocast(images.device, cell.precision):
                 latents, logits = self.model(images)
             cross_entropy = functional.cross_entropy(logits.float(), labels)

@@ -21,7 +21,7 @@ def plain_epochs(cell, splits, epochs: int) -> torch.nn.Module:
     In the same memory format, whose order the dropout masks follow.
     """
     with streams.scope(cell.seed, "init"):
-        model = backbones.build(cell.backbone, 10, 1).to(memory_format=torch.channels_last)
+        model = backbones.build(cell.backbone, 10, 1)
     distance = losses.build(cell.loss, **cell.loss_params)
     optimizer = torch.optim.Adam(model.parameters(), lr=cell.learning_rate)
     model.train()
