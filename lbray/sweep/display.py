@@ -28,6 +28,7 @@ class Display:
     def __enter__(self) -> Display:
         if self._console.is_terminal:
             self._live.start()
+            self.refresh()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -37,9 +38,8 @@ class Display:
     def refresh(self) -> None:
         """Show the board as it is now, where it can be shown in place."""
         if self._console.is_terminal:
-            self._live.update(
-                Group(Text(self._headline()), self._running(), self._best()), refresh=True
-            )
+            tables = [table for table in (self._running(), self._best()) if table.row_count]
+            self._live.update(Group(Text(self._headline()), *tables), refresh=True)
 
     def finished(self, cell: Cell, result: Result, seconds: float) -> None:
         """One line for a cell that has its result."""
