@@ -9,13 +9,19 @@ from torch.nn import functional
 
 from lbray.data import Split, Splits
 from lbray.training.precision import autocast
+from lbray.training.workers import ALONE, Workers
 
 _BATCH = 128
 
 
 @torch.no_grad()
 def evaluate(
-    model: nn.Module, splits: Splits, split: Split, precision: str, prefix: str
+    model: nn.Module,
+    splits: Splits,
+    split: Split,
+    precision: str,
+    prefix: str,
+    workers: Workers = ALONE,
 ) -> dict[str, float]:
     """Accuracy, micro-F1, macro-F1 (fractions) and mean cross-entropy (nats).
 
@@ -25,19 +31,20 @@ def evaluate(
         split: the images and labels to evaluate on.
         precision: ``float32`` or ``bfloat16``.
         prefix: put before each name, as in ``val/acc``.
+        workers: among whom the images are shared; each gets the metrics of all.
     """
     model.eval()
-    predictions, cross_entropy = [], torch.zeros((), dtype=torch.float64)
-    cross_entropy = cross_entropy.to(split.labels.device)
-    for images, labels in zip(split.images.split(_BATCH), split.labels.split(_BATCH), strict=True):
+    rows = workers.rows(len(split.labels))
+    parts = []
+    for images in split.images[rows].split(_BATCH):
         with autocast(images.device, precision):
-            _, logits = model(splits.normalise(images))
-        cross_entropy += functional.cross_entropy(logits.float(), labels, reduction="sum")
-        predictions.append(logits.argmax(dim=1))
-    truth, predicted = split.labels.cpu().numpy(), torch.cat(predictions).cpu().numpy()
+            parts.append(model(splits.normalise(images))[1].float())
+    logits = workers.gather(torch.cat(parts), len(split.labels))
+    cross_entropy = functional.cross_entropy(logits.double(), split.labels)
+    truth, predicted = split.labels.cpu().numpy(), logits.argmax(dim=1).cpu().numpy()
     return {
         f"{prefix}/acc": float(accuracy_score(truth, predicted)),
         f"{prefix}/f1_micro": float(f1_score(truth, predicted, average="micro")),
         f"{prefix}/f1_macro": float(f1_score(truth, predicted, average="macro", zero_division=0.0)),
-        f"{prefix}/loss": float(cross_entropy) / len(truth),
+        f"{prefix}/loss": float(cross_entropy),
     }

@@ -16,6 +16,7 @@ from lbray.training.progress import Progress
 from lbray.training.provenance import provenance
 from lbray.training.report import Reporter, Silent
 from lbray.training.trainer import Trainer
+from lbray.training.workers import Workers
 
 
 def run_cell(
@@ -33,6 +34,10 @@ def run_cell(
     last stored epoch and ends as if it had not been. Test images are seen once, by the best
     weights, after the last epoch.
 
+    In a torch.distributed process group, every process calls this with the same arguments but for
+    the device: they share each batch, and the first one writes. Results do not depend on their
+    number beyond floating-point rounding.
+
     Args:
         cell: what to train.
         store: where its artefacts go.
@@ -47,13 +52,15 @@ def run_cell(
     existing = store.result(cell.id)
     if existing is not None:
         return existing
+    workers = Workers.current()
     files = store.cell(cell.id)
-    files.begin(cell)
-    how = provenance(torch.device(device), cell.precision, executor)
+    if workers.leads:
+        files.begin(cell)
+    how = provenance(torch.device(device), cell.precision, executor) | {"workers": workers.count}
     try:
         dataset, splits = data.prepared(cell.dataset, data_root, device, **cell.split_settings)
         how |= {"dataset": dataset.fingerprint, "dataset_source": dataset.source}
-        outcome = _train(cell, files, splits, reporter or Silent())
+        outcome = _train(cell, files, splits, workers, reporter or Silent())
         if outcome is None:
             return None
         metrics, weights_sha256 = outcome
@@ -66,23 +73,26 @@ def run_cell(
         )
     except Exception as problem:
         result = Result(id=cell.id, status="failed", reason=_reason(problem), provenance=how)
-    files.finish(result)
-    return result
+    if workers.leads:
+        files.finish(result)
+    workers.wait_for_each_other()
+    return result if workers.leads else store.result(cell.id)
 
 
 def _train(
-    cell: Cell, files: CellFiles, splits: Splits, reporter: Reporter
-) -> tuple[dict[str, float | None], str] | None:
-    trainer, progress = _continued(cell, files, splits)
+    cell: Cell, files: CellFiles, splits: Splits, workers: Workers, reporter: Reporter
+) -> tuple[dict[str, float | None], str | None] | None:
+    trainer, progress = _continued(cell, files, splits, workers)
     while not progress.exhausted(cell.max_epochs, cell.patience):
         improved = progress.add(trainer.run_epoch(progress.epochs))
-        _store_epoch(files, trainer, progress, improved)
+        if workers.leads:
+            _store_epoch(files, trainer, progress, improved)
         if reporter.epoch(progress.history[-1]):
             return None
-    assert progress.best_sha256 is not None
+    workers.wait_for_each_other()  # the best weights are there for all to read
     weights, _ = files.best(progress.best_sha256)
     trainer.load_weights(weights)
-    test = evaluate(trainer.model, splits, splits.test, cell.precision, "test")
+    test = evaluate(trainer.model, splits, splits.test, cell.precision, "test", workers=workers)
     best = progress.history[progress.best_epoch]
     metrics: dict[str, float | None] = {
         **{name: value for name, value in best.items() if name.startswith(("val/", "latent/"))},
@@ -94,9 +104,11 @@ def _train(
     return metrics, progress.best_sha256
 
 
-def _continued(cell: Cell, files: CellFiles, splits: Splits) -> tuple[Trainer, Progress]:
+def _continued(
+    cell: Cell, files: CellFiles, splits: Splits, workers: Workers
+) -> tuple[Trainer, Progress]:
     """A trainer after the last epoch whose artefacts are sound, or at the beginning."""
-    trainer = Trainer(cell, splits)
+    trainer = Trainer(cell, splits, workers)
     try:
         resume = files.resume()
         if resume is None:
@@ -104,13 +116,14 @@ def _continued(cell: Cell, files: CellFiles, splits: Splits) -> tuple[Trainer, P
         tensors, state = resume
         progress = Progress(**state["progress"])
         trainer.restore(tensors, state["trainer"])
-        if progress.best_sha256 is None:
-            _store_best(files, trainer, progress)
-        else:
+        if progress.best_sha256 is not None:
             files.best(progress.best_sha256)
-        files.write_history(progress.history)
+        elif workers.leads:
+            _store_best(files, trainer, progress)
+        if workers.leads:
+            files.write_history(progress.history)
     except DamagedArtefact:
-        return Trainer(cell, splits), Progress()
+        return Trainer(cell, splits, workers), Progress()
     return trainer, progress
 
 

@@ -17,6 +17,7 @@ from lbray.errors import Diverged
 from lbray.spec import Cell
 from lbray.training.evaluate import evaluate
 from lbray.training.precision import autocast
+from lbray.training.workers import ALONE, Workers
 
 _SCHEDULE_STATE = ("best", "num_bad_epochs", "cooldown_counter", "last_epoch")
 
@@ -30,16 +31,19 @@ class Trainer:
     Args:
         cell: the settings.
         splits: the data, on the device that is to train.
+        workers: among whom each batch is shared; all of them call the same methods.
     """
 
-    def __init__(self, cell: Cell, splits: Splits) -> None:
+    def __init__(self, cell: Cell, splits: Splits, workers: Workers = ALONE) -> None:
         self._cell = cell
         self._splits = splits
+        self._workers = workers
         channels, classes = splits.train.images.shape[1], len(splits.classes)
         device = splits.train.images.device
         with streams.scope(cell.seed, "init"):
             model = backbones.build(cell.backbone, classes, channels)
         self.model = model.to(device)
+        self._shared_model = self._workers.model(self.model)
         self._loss = None if cell.is_baseline else losses.build(cell.loss, **cell.loss_params)
         self._optimizer = torch.optim.Adam(
             self.model.parameters(), lr=cell.learning_rate, fused=True
@@ -67,9 +71,7 @@ class Trainer:
         """
         started = time.perf_counter()
         learning_rate = self._optimizer.param_groups[0]["lr"]
-        metrics = self.train_epoch(epoch) | evaluate(
-            self.model, self._splits, self._splits.validation, self._cell.precision, "val"
-        )
+        metrics = self.train_epoch(epoch) | self._validate()
         self._schedule.step(metrics["val/acc"])
         return {
             "epoch": epoch,
@@ -78,6 +80,12 @@ class Trainer:
             "time/epoch_s": time.perf_counter() - started,
         }
 
+    def _validate(self) -> dict[str, float]:
+        splits, precision = self._splits, self._cell.precision
+        return evaluate(
+            self.model, splits, splits.validation, precision, "val", workers=self._workers
+        )
+
     def train_epoch(self, epoch: int) -> dict[str, float]:
         """The training part of `run_epoch`; returns λ and the metrics of the training images."""
         lam = self._cell.lam if epoch >= self._cell.warmup_epochs else 0.0
@@ -85,9 +93,8 @@ class Trainer:
             self._loss.start_epoch(epoch, self._cell.max_epochs)
         device = self._splits.train.labels.device
         dropout = streams.generator(self._cell.seed, "dropout", epoch, device)
-        for module in self.model.modules():
-            if isinstance(module, backbones.Dropout):
-                module.generator = dropout
+        for module in self._dropouts():
+            module.generator = dropout
         self.model.train()
         with streams.scope(self._cell.seed, "default", epoch):
             metrics = self._steps(epoch, lam)
@@ -96,15 +103,13 @@ class Trainer:
         return {"lambda": lam, **metrics}
 
     def _steps(self, epoch: int, lam: float) -> dict[str, float]:
-        cell, train = self._cell, self._splits.train
+        train = self._splits.train
         sizes, parts, correct = [], [], torch.zeros((), device=train.labels.device)
         measures: dict[str, Tensor] = {}
         for batch in self._batches(epoch):
             labels = train.labels[batch]
-            images = self._splits.normalise(train.images[batch])
-            with autocast(images.device, cell.precision):
-                latents, logits = self.model(images)
-            cross_entropy = functional.cross_entropy(logits.float(), labels)
+            latents, logits = self._forward(batch)
+            cross_entropy = functional.cross_entropy(logits, labels)
             if lam and self._loss is not None:
                 distance = self._loss(latents, labels)
                 total = lam * distance + (1 - lam) * cross_entropy
@@ -121,6 +126,21 @@ class Trainer:
             "train/acc": float(correct) / len(train.labels),
             **{name: float(value) for name, value in measures.items()},
         }
+
+    def _forward(self, batch: Tensor) -> tuple[Tensor, Tensor]:
+        """Latents [B, d] and logits [B, C] in float32 of a batch of training images, each worker's
+        rows by that worker."""
+        rows, size = self._workers.rows(len(batch)), len(batch)
+        images = self._splits.normalise(self._splits.train.images[batch[rows]])
+        for module in self._dropouts():
+            module.rows = rows, size
+        with autocast(images.device, self._cell.precision):
+            latents, logits = self._shared_model(images)
+        gather = self._workers.gather
+        return gather(latents.float(), size), gather(logits.float(), size)
+
+    def _dropouts(self) -> list[backbones.Dropout]:
+        return [module for module in self.model.modules() if isinstance(module, backbones.Dropout)]
 
     def _batches(self, epoch: int) -> Iterator[Tensor]:
         """A permutation of the training images, in batches; a lone last image joins the batch

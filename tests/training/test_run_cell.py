@@ -176,9 +176,9 @@ def test_test_images_are_seen_once(store: Store, monkeypatch: pytest.MonkeyPatch
 
     seen = []
 
-    def spy(*arguments: object) -> dict[str, float]:
+    def spy(*arguments: object, **options: object) -> dict[str, float]:
         seen.append(arguments[-1])
-        return evaluate(*arguments)
+        return evaluate(*arguments, **options)
 
     monkeypatch.setattr(sys.modules["lbray.training.run_cell"], "evaluate", spy)
     run_cell(CELL, store)
