@@ -28,12 +28,13 @@ class NPair(LatentLoss):
 
     def compare(self, latents: Tensor, labels: Tensor) -> Tensor:
         """See the class."""
-        if self.form == "pml":
-            latents = functional.normalize(latents)
-        anchors, positives = _first_two_of_each_class(labels)
-        if not len(anchors):
+        first, second = _first_two_of_each_class(labels)
+        if not len(first):
             return nothing_to_compare(latents)
-        similarity = latents[anchors] @ latents[positives].T
+        anchors, positives = latents[first], latents[second]
+        if self.form == "pml":
+            anchors, positives = functional.normalize(anchors), functional.normalize(positives)
+        similarity = anchors @ positives.T
         return functional.cross_entropy(
             similarity, torch.arange(len(anchors), device=labels.device)
         )
