@@ -201,13 +201,22 @@ def _frozen(params: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
 
 @lru_cache(maxsize=None, typed=True)
 def _resolved_params(loss: str, given: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
-    """All parameters of a loss, the defaults filled in and whole numbers made floats as they are.
+    """All parameters of a loss, the defaults filled in and numbers of their defaults' kind.
 
-    Building the loss once is what checks the names and the values.
+    One that data and backbone decide stays None unless it was given. Building the loss once is
+    what checks the names and the values.
     """
-    losses.build(loss, **dict(given))
+    losses.trial(loss, dict(given))
     defaults = losses.parameters(loss)
     return {
-        name: float(value) if type(value) is int and isinstance(defaults[name], float) else value
-        for name, value in (defaults | dict(given)).items()
+        name: _of_kind(defaults[name], value) for name, value in (defaults | dict(given)).items()
     }
+
+
+def _of_kind(default: Scalar, value: Scalar) -> Scalar:
+    """The value, but 1 as 1.0 or 1.0 as 1 if the default says which: one training has one id."""
+    if type(value) is int and isinstance(default, float):
+        return float(value)
+    if type(default) is int and isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value

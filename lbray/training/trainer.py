@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
@@ -35,12 +35,13 @@ class Trainer:
     def __init__(self, cell: Cell, splits: Splits) -> None:
         self._cell = cell
         self._splits = splits
-        channels, classes = splits.train.images.shape[1], len(splits.classes)
+        channels, classes = splits.image_shape[0], len(splits.classes)
         device = splits.train.images.device
         with streams.scope(cell.seed, "init"):
             model = backbones.build(cell.backbone, classes, channels)
+            loss = None if cell.is_baseline else _loss(cell, model, splits)
         self.model = model.to(device)
-        self._loss = None if cell.is_baseline else losses.build(cell.loss, **cell.loss_params)
+        self._loss = None if loss is None else loss.to(device)
         self._optimizer = torch.optim.Adam(
             self.model.parameters(), lr=cell.learning_rate, fused=True
         )
@@ -190,6 +191,15 @@ class Trainer:
     def load_weights(self, weights: dict[str, Tensor]) -> None:
         """Replace the model's parameters and buffers."""
         self.model.load_state_dict(weights)
+
+
+def _loss(cell: Cell, model: nn.Module, splits: Splits) -> losses.LatentLoss:
+    """The loss of a cell, on the CPU; proxies and the like are drawn after the model's weights."""
+    width = backbones.latent_width(model, splits.image_shape)
+    params = losses.fitted(
+        cell.loss, cell.loss_params, num_classes=len(splits.classes), embedding_size=width
+    )
+    return losses.build(cell.loss, **params)
 
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

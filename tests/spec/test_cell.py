@@ -24,6 +24,20 @@ def test_what_was_left_out_stands_in_the_settings():
     assert cell().id == cell(backbone="cnn", batch_size=128, loss_params={"alpha": 1}).id
 
 
+def test_sizes_that_data_and_backbone_decide_are_left_open():
+    proxies = cell(loss="pml:ProxyAnchorLoss", loss_params={"margin": 0.2})
+    assert proxies.loss_params == {
+        "num_classes": None,
+        "embedding_size": None,
+        "margin": 0.2,
+        "alpha": 32,
+    }
+    assert proxies.loss_label == "pml:ProxyAnchorLoss(margin=0.2)"
+    assert Cell.from_mapping(proxies.settings).id == proxies.id
+    same = cell(loss="pml:ProxyAnchorLoss", loss_params={"margin": 0.2, "alpha": 32.0})
+    assert same.id == proxies.id
+
+
 @pytest.mark.parametrize(
     "change",
     [
