@@ -170,6 +170,10 @@ class _Adapted(LatentLoss):
                     part.register_buffer(name, value)
 
     def compare(self, latents: Tensor, labels: Tensor) -> Tensor:
+        for part in self.module.modules():  # what is kept of earlier batches has no gradient
+            for name, value in part.named_buffers(recurse=False):
+                if value.requires_grad:
+                    setattr(part, name, value.detach())
         loss: Tensor = self.module(latents, labels)
         return loss
 
