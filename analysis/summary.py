@@ -24,11 +24,17 @@ METRICS = (
 TREATMENT = ["loss_label", "lambda", "warmup_epochs"]
 """What tells rows of one setting apart. All else but the seed must agree for cells to be pairs."""
 
-SETTING = [
-    name
-    for name in Cell.field_names()
-    if name not in {"loss", "loss_params", "lambda", "warmup_epochs", "seed"}
-]
+_OF_THE_LOSS = {  # the loss's label names those that are not its defaults
+    "loss",
+    "loss_params",
+    "lambda",
+    "warmup_epochs",
+    "lambda_schedule",
+    "lambda_step",
+    "loss_learning_rate_factor",
+}
+
+SETTING = [name for name in Cell.field_names() if name not in {*_OF_THE_LOSS, "seed"}]
 
 
 def summarise(frame: pd.DataFrame) -> pd.DataFrame:

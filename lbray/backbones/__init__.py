@@ -1,7 +1,7 @@
 """Networks that return what the losses need: `latent, logits = backbone(images)`."""
 
-from lbray.backbones.backbone import Backbone
+from lbray.backbones.backbone import Backbone, latent_width
 from lbray.backbones.dropout import Dropout
 from lbray.backbones.registry import build, check_fit, check_name, names
 
-__all__ = ["Backbone", "Dropout", "build", "check_fit", "check_name", "names"]
+__all__ = ["Backbone", "Dropout", "build", "check_fit", "check_name", "latent_width", "names"]

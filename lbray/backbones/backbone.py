@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 
@@ -22,3 +23,14 @@ class Backbone(nn.Module):
         """Latents [B, d] and logits [B, num_classes] of normalised images [B, C, H, W]."""
         latents = self.trunk(images)
         return latents, self.head(latents)
+
+
+@torch.no_grad()
+def latent_width(backbone: nn.Module, image_shape: tuple[int, int, int]) -> int:
+    """d of the latents [B, d] of images (C, H, W), by passing two blank ones on the CPU."""
+    training = backbone.training
+    backbone.eval()
+    blank = torch.zeros(2, *image_shape).contiguous(memory_format=torch.channels_last)
+    latents, _ = backbone(blank)
+    backbone.train(training)
+    return int(latents.shape[1])

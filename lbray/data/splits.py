@@ -30,6 +30,9 @@ class Split:
 class Splits:
     """What a cell trains on, chooses its epoch by and is judged by.
 
+    Raises:
+        InputError: there are not as many labels as images, or a label has no class.
+
     Attributes:
         train: the images to train on.
         validation: a stratified share of the training images that is not trained on.
@@ -45,6 +48,16 @@ class Splits:
     classes: tuple[str, ...]
     mean: Tensor
     std: Tensor
+
+    def __post_init__(self) -> None:
+        for part in ("train", "validation", "test"):
+            _check_labels(part, getattr(self, part), len(self.classes))
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of every image."""
+        _, channels, height, width = self.train.images.shape
+        return channels, height, width
 
     def normalise(self, images: Tensor) -> Tensor:
         """(x/255 − mean) / std of each channel.
@@ -127,6 +140,21 @@ def split(
         mean=mean,
         std=std,
     )
+
+
+def _check_labels(part: str, split: Split, classes: int) -> None:
+    if split.labels.shape != split.images.shape[:1]:
+        raise InputError(
+            f"{part} labels are {list(split.labels.shape)}, but must be one for each of the "
+            f"{len(split.images)} images."
+        )
+    if len(split.labels) and split.labels.device.type == "cpu":  # moving them changes none
+        for label in torch.stack(split.labels.aminmax()).tolist():
+            if not 0 <= label < classes:
+                raise InputError(
+                    f"{part} labels hold {label}, but must be from 0 to {classes - 1}: there are "
+                    f"{classes} classes."
+                )
 
 
 def _subset(dataset: Dataset, labels: Tensor, part: str, size: int | None, seed: int) -> Tensor:

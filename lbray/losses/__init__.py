@@ -1,6 +1,6 @@
 """Distance losses: modules that map latents [B, d] and labels [B] to a scalar."""
 
 from lbray.losses.latent_loss import LatentLoss
-from lbray.losses.registry import build, default_warmup_epochs, names, parameters
+from lbray.losses.registry import build, default_warmup_epochs, fitted, names, parameters, trial
 
-__all__ = ["LatentLoss", "build", "default_warmup_epochs", "names", "parameters"]
+__all__ = ["LatentLoss", "build", "default_warmup_epochs", "fitted", "names", "parameters", "trial"]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
+from importlib.metadata import entry_points
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from lbray.errors import InputError
+from lbray.losses import pml
 from lbray.losses.contrastive import Contrastive
 from lbray.losses.latent_boost import LatentBoost
 from lbray.losses.latent_loss import LatentLoss
@@ -27,21 +30,34 @@ _LOSSES: dict[str, Callable[..., nn.Module]] = {
 }
 
 
+ENTRY_POINTS = "lbray.losses"
+"""The group of entry points under which an installed package registers losses by name."""
+
+_SIZES = {
+    "num_classes": "num_classes",
+    "embedding_size": "embedding_size",
+    "descriptors_dim": "embedding_size",
+}
+"""Parameters without a default that the data and the backbone decide."""
+
+
 def names() -> tuple[str, ...]:
-    """The losses of lbray itself; besides them there is the form ``module:attribute``."""
-    return tuple(_LOSSES)
+    """The losses of lbray itself, then those that installed packages register.
+
+    Besides them there are the forms ``pml:CLASS`` and ``module:attribute``.
+    """
+    return (*_LOSSES, *sorted(entry_points(group=ENTRY_POINTS).names - set(_LOSSES)))
 
 
 def parameters(name: str) -> dict[str, Any]:
-    """A loss's parameters and their defaults.
+    """A loss's parameters and their defaults; None for one without.
 
     Raises:
         InputError: there is no such loss.
     """
     return {
         parameter.name: None if parameter.default is parameter.empty else parameter.default
-        for parameter in inspect.signature(_made_by(name)).parameters.values()
-        if parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+        for parameter in _parameters(name)
     }
 
 
@@ -51,26 +67,88 @@ def default_warmup_epochs(name: str) -> int:
     Raises:
         InputError: there is no such loss.
     """
-    return int(getattr(_made_by(name), "default_warmup_epochs", 0))
+    return int(getattr(made_by(name), "default_warmup_epochs", 0))
+
+
+def fitted(
+    name: str, params: Mapping[str, Any], *, num_classes: int, embedding_size: int
+) -> dict[str, Any]:
+    """A loss's parameters, with those filled in that the data and the backbone decide.
+
+    These are `num_classes` and `embedding_size` (or `descriptors_dim`) of a loss that has them
+    without a default, where `params` lacks them or has None.
+
+    Args:
+        name: see `build`.
+        params: as the user gave them.
+        num_classes: of the dataset.
+        embedding_size: d, the width of the backbone's latents.
+
+    Raises:
+        InputError: there is no such loss, or `params` gives sizes that do not fit.
+    """
+    sizes = {"num_classes": num_classes, "embedding_size": embedding_size}
+    filled = dict(params)
+    for parameter in _sizes(name):
+        size = sizes[_SIZES[parameter]]
+        given = filled.get(parameter)
+        if given is None:
+            filled[parameter] = size
+        elif given != size and (parameter != "num_classes" or given < size):
+            raise InputError(
+                f"loss {name}: {parameter} is {given}, but must be "
+                f"{'at least ' if parameter == 'num_classes' else ''}{size} with this dataset and "
+                "backbone; left out, it is filled in."
+            )
+    return filled
+
+
+def trial(name: str, params: Mapping[str, Any]) -> LatentLoss:
+    """Build a loss before data and backbone are known, to see that its parameters are allowed.
+
+    Sizes that `fitted` would fill in count as 2 here. Random numbers are left alone.
+
+    Raises:
+        InputError: see `build`.
+    """
+    filled = dict(params)
+    for parameter in _sizes(name):
+        given = filled.get(parameter)
+        if given is None:
+            filled[parameter] = 2
+        elif type(given) is not int or given < 1:
+            raise InputError(
+                f"loss {name}: {parameter} is {given!r}, but must be a whole number from 1."
+            )
+    with torch.random.fork_rng(devices=[]):
+        return build(name, **filled)
 
 
 def build(name: str, **params: Any) -> LatentLoss:
     """A loss: ``module(latents [B, d], labels [B]) -> scalar``.
 
     Args:
-        name: one of `names`, or ``module:attribute``: a callable of the user's own that returns
-            a `torch.nn.Module` to be called like this.
+        name: one of `names`; or ``pml:CLASS``, a loss of pytorch-metric-learning; or
+            ``module:attribute``, a callable of the user's own that returns a `torch.nn.Module` to
+            be called like this.
         params: the loss's parameters; those left out have their defaults.
 
     Raises:
-        InputError: there is no such loss, it has no such parameter, or a value is not allowed.
+        InputError: there is no such loss, it has no such parameter, one is missing, or a value is
+            not allowed.
     """
-    made_by, known = _made_by(name), parameters(name)
+    maker, known, required = made_by(name), parameters(name), _required(name)
     for parameter in params:
         if parameter not in known:
             raise InputError.unknown(f"parameter of the loss {name}", parameter, known)
+    params = {
+        key: value for key, value in params.items() if not (value is None and key in required)
+    }
+    for parameter in required:
+        if parameter not in params:
+            raise InputError(f"loss {name}: {parameter} is missing, and has no default.")
     try:
-        loss = made_by(**params)
+        loss = maker(**params)
     except (ValueError, TypeError) as problem:
         raise InputError(f"loss {name}: {problem}.") from None
     if not isinstance(loss, nn.Module):
@@ -84,8 +162,18 @@ class _Adapted(LatentLoss):
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
         self.module = module
+        # a tensor that is a plain attribute is state too: as a buffer it moves and is stored
+        for part in module.modules():
+            for name, value in list(vars(part).items()):
+                if isinstance(value, Tensor):
+                    delattr(part, name)
+                    part.register_buffer(name, value)
 
     def compare(self, latents: Tensor, labels: Tensor) -> Tensor:
+        for part in self.module.modules():  # what is kept of earlier batches has no gradient
+            for name, value in part.named_buffers(recurse=False):
+                if value.requires_grad:
+                    setattr(part, name, value.detach())
         loss: Tensor = self.module(latents, labels)
         return loss
 
@@ -95,19 +183,49 @@ class _Adapted(LatentLoss):
             start_epoch(epoch, max_epochs)
 
 
+def _parameters(name: str) -> list[inspect.Parameter]:
+    return [
+        parameter
+        for parameter in inspect.signature(made_by(name)).parameters.values()
+        if parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+    ]
+
+
+def _sizes(name: str) -> list[str]:
+    return [parameter for parameter in _required(name) if parameter in _SIZES]
+
+
+def _required(name: str) -> list[str]:
+    return [p.name for p in _parameters(name) if p.default is p.empty]
+
+
 @cache
-def _made_by(name: str) -> Callable[..., nn.Module]:
+def made_by(name: str) -> Callable[..., nn.Module]:
+    """What builds a loss: a class, or another callable.
+
+    Raises:
+        InputError: there is no such loss.
+    """
     if name in _LOSSES:
         return _LOSSES[name]
+    registered = entry_points(group=ENTRY_POINTS)
+    if name in registered.names:
+        return _loaded(name, registered[name].load)
+    if name.startswith(pml.PREFIX):
+        return pml.factory(name.removeprefix(pml.PREFIX))
     if ":" not in name:
-        raise InputError.unknown("loss", name, ["baseline", *_LOSSES, "MODULE:ATTRIBUTE"])
+        raise InputError.unknown("loss", name, ["baseline", *names(), "MODULE:ATTRIBUTE"])
     module, attribute = name.split(":", 1)
+    return _loaded(name, lambda: getattr(importlib.import_module(module), attribute))
+
+
+def _loaded(name: str, load: Callable[[], Any]) -> Callable[..., nn.Module]:
     try:
-        made_by: Callable[..., nn.Module] = getattr(importlib.import_module(module), attribute)
-        inspect.signature(made_by)
+        maker: Callable[..., nn.Module] = load()
+        inspect.signature(maker)
     except (ImportError, AttributeError, TypeError, ValueError) as problem:
         raise InputError(
             f"loss is '{name}', which must be an importable callable that returns a "
             f"torch.nn.Module ({problem})."
         ) from None
-    return made_by
+    return maker

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lbray import backbones, data
+from lbray import backbones, data, losses
 from lbray.data import Dataset
 from lbray.errors import InputError
 from lbray.planning.plan import Plan
@@ -15,7 +15,8 @@ _BYTES_PER_WEIGHT = 4
 
 
 def preflight(plan: Plan, store: Store, data_root: Path | None, at_once: int) -> list[Dataset]:
-    """Load every dataset, split it as the cells do, try every backbone on it, probe the store.
+    """Load every dataset, split it as the cells do, try every backbone and loss on it, probe
+    the store.
 
     Args:
         plan: the cells to run, and those that have run.
@@ -41,6 +42,15 @@ def preflight(plan: Plan, store: Store, data_root: Path | None, at_once: int) ->
     for dataset, backbone in sorted({(cell.dataset, cell.backbone) for cell in plan.missing}):
         loaded = datasets[dataset]
         network = backbones.check_fit(backbone, loaded.num_classes, loaded.image_shape)
+        width = backbones.latent_width(network, loaded.image_shape)
+        for cell in plan.missing:
+            if (cell.dataset, cell.backbone) == (dataset, backbone) and not cell.is_baseline:
+                losses.fitted(
+                    cell.loss,
+                    cell.loss_params,
+                    num_classes=loaded.num_classes,
+                    embedding_size=width,
+                )
         largest = max(largest, sum(p.numel() for p in network.parameters()) * _BYTES_PER_WEIGHT)
     if plan.missing:
         # each cell keeps its best weights; while it runs, the current ones and Adam's moments too

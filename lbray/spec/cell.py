@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from lbray import backbones, data, losses
 from lbray.errors import InputError
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the settings' meaning. It is part of every id."""
 
 BASELINE = "baseline"
@@ -26,6 +26,11 @@ PAPER_BACKBONES = {
 }
 """The backbone of a dataset when none is named: §3.3 of the paper, and its smallest for digits."""
 
+_BALANCE = {"lambda_schedule": "constant", "lambda_step": None, "loss_learning_rate_factor": 1.0}
+"""Settings of the distance loss's weight and of what it learns, as the baseline has them."""
+
+_DEFAULT_STEP = 0.5
+
 _SPLIT_SETTINGS = ("validation_fraction", "split_seed", "train_size", "test_size")
 
 Scalar = bool | int | float | str | None
@@ -35,8 +40,9 @@ class Cell(BaseModel):
     """The settings of one training, resolved: no default is left to be filled in later.
 
     Two ways to say the same training give the same cell: λ = 0 is the baseline whatever the loss,
-    the baseline has λ = 0 whatever was written, and parameters that were left out stand with
-    their defaults. Each field's description is what it may be, and is quoted when it is not.
+    the baseline has λ = 0 whatever was written, settings that act only with another one have their
+    default without it, and parameters that were left out stand with their defaults. Each field's
+    description is what it may be, and is quoted when it is not.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -47,6 +53,15 @@ class Cell(BaseModel):
     loss_params: dict[str, Scalar] = Field(description="a mapping of the loss's parameters")
     lam: float = Field(alias="lambda", ge=0, le=1, description="a number from 0 to 1")
     warmup_epochs: int = Field(ge=0, description="a whole number from 0, below max_epochs")
+    lambda_schedule: Literal["constant", "linear", "cosine", "step", "learned"] = Field(
+        "constant", description="constant, linear, cosine, step or learned"
+    )
+    lambda_step: float | None = Field(
+        None, gt=0, lt=1, description="a number between 0 and 1, for lambda_schedule step"
+    )
+    loss_learning_rate_factor: float = Field(
+        1.0, gt=0, lt=1e6, description="a number above 0, below a million"
+    )
     seed: int = Field(ge=0, lt=2**63, description="a whole number from 0")
     max_epochs: int = Field(100, ge=1, description="a whole number from 1")
     patience: int = Field(20, ge=1, description="a whole number of epochs from 1")
@@ -108,8 +123,18 @@ class Cell(BaseModel):
             raise InputError(f"loss_params is {dict(params)}, but the baseline has no parameters.")
         if loss == BASELINE or _is_zero(settings.get("lambda")):
             settings |= {"loss": BASELINE, "loss_params": {}, "lambda": 0.0, "warmup_epochs": 0}
-        elif settings.get("warmup_epochs") is None:
+            return settings | _BALANCE
+        if settings.get("warmup_epochs") is None:
             settings["warmup_epochs"] = _default_warmup(loss, settings.get("max_epochs", 100))
+        schedule = settings.setdefault("lambda_schedule", "constant")
+        if schedule == "step" and settings.get("lambda_step") is None:
+            settings["lambda_step"] = _DEFAULT_STEP
+        if schedule != "step" and _is_between(settings.get("lambda_step"), 0, 1):
+            settings["lambda_step"] = None
+        if schedule != "learned" and _is_between(settings.get("loss_learning_rate_factor"), 0, 1e6):
+            learns = _learns(loss, tuple(settings["loss_params"].items()))
+            if not learns:
+                settings["loss_learning_rate_factor"] = 1.0
         return settings
 
     @model_validator(mode="after")
@@ -118,6 +143,17 @@ class Cell(BaseModel):
             raise InputError(
                 f"warmup_epochs is {self.warmup_epochs}, but must be below max_epochs "
                 f"({self.max_epochs}), or {self.loss} would never act."
+            )
+        epochs = self.max_epochs - self.warmup_epochs
+        if self.lambda_step is not None and epochs - 1 < self.lambda_step * epochs:
+            raise InputError(
+                f"lambda_step is {self.lambda_step:g}, but must leave at least one of the {epochs} "
+                f"epochs after the warm-up, or {self.loss} would never act."
+            )
+        if self.lambda_schedule == "learned" and self.lam == 1:
+            raise InputError(
+                "lambda is 1.0, but must be below 1 with lambda_schedule learned, which could "
+                "never return to the cross-entropy."
             )
         return self
 
@@ -165,13 +201,15 @@ class Cell(BaseModel):
 
     @property
     def loss_label(self) -> str:
-        """The loss's name, with the parameters that differ from their defaults in brackets."""
+        """The loss's name; in brackets its parameters that differ from their defaults, and how it
+        is weighted and learns, where that differs."""
         if self.is_baseline:
             return BASELINE
-        defaults = losses.parameters(self.loss)
+        defaults = losses.parameters(self.loss) | _BALANCE
+        balance = {name: getattr(self, name) for name in _BALANCE}
         changed = [
             f"{name}={json.dumps(value).strip(chr(34))}"
-            for name, value in self.loss_params.items()
+            for name, value in (self.loss_params | balance).items()
             if value != defaults[name]
         ]
         return f"{self.loss}({', '.join(changed)})" if changed else self.loss
@@ -184,6 +222,10 @@ class Cell(BaseModel):
 
 def _is_zero(lam: object) -> bool:
     return isinstance(lam, (int, float)) and not isinstance(lam, bool) and lam == 0
+
+
+def _is_between(value: object, low: float, high: float) -> bool:
+    return type(value) in (int, float) and low < value < high  # type: ignore[operator]
 
 
 def _default_warmup(loss: str, max_epochs: object) -> int:
@@ -201,13 +243,28 @@ def _frozen(params: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
 
 @lru_cache(maxsize=None, typed=True)
 def _resolved_params(loss: str, given: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
-    """All parameters of a loss, the defaults filled in and whole numbers made floats as they are.
+    """All parameters of a loss, the defaults filled in and numbers of their defaults' kind.
 
-    Building the loss once is what checks the names and the values.
+    One that data and backbone decide stays None unless it was given. Building the loss once is
+    what checks the names and the values.
     """
-    losses.build(loss, **dict(given))
+    losses.trial(loss, dict(given))
     defaults = losses.parameters(loss)
     return {
-        name: float(value) if type(value) is int and isinstance(defaults[name], float) else value
-        for name, value in (defaults | dict(given)).items()
+        name: _of_kind(defaults[name], value) for name, value in (defaults | dict(given)).items()
     }
+
+
+@lru_cache(maxsize=None, typed=True)
+def _learns(loss: str, params: tuple[tuple[str, Any], ...]) -> bool:
+    """Whether a loss has parameters that the optimiser moves, such as proxies."""
+    return next(losses.trial(loss, dict(params)).parameters(), None) is not None
+
+
+def _of_kind(default: Scalar, value: Scalar) -> Scalar:
+    """The value, but 1 as 1.0 or 1.0 as 1 if the default says which: one training has one id."""
+    if type(value) is int and isinstance(default, float):
+        return float(value)
+    if type(default) is int and isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value

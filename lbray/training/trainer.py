@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
@@ -15,6 +15,7 @@ from lbray import backbones, losses, streams
 from lbray.data import Splits
 from lbray.errors import Diverged
 from lbray.spec import Cell
+from lbray.training.balance import LearnedBalance, lambda_at
 from lbray.training.evaluate import evaluate
 from lbray.training.precision import autocast
 from lbray.training.workers import ALONE, Workers
@@ -26,7 +27,9 @@ class Trainer:
     """Model, loss, optimiser and schedule of a cell, advanced by one epoch at a time.
 
     The protocol is §3.3 of the paper: Adam, and a learning rate multiplied by `plateau_factor`
-    when `plateau_patience` epochs brought no better validation accuracy.
+    when `plateau_patience` epochs brought no better validation accuracy. What the loss learns
+    itself (proxies, centres, a learned balance) has a learning rate of its own, which is
+    `loss_learning_rate_factor` times the model's.
 
     Args:
         cell: the settings.
@@ -38,16 +41,24 @@ class Trainer:
         self._cell = cell
         self._splits = splits
         self._workers = workers
-        channels, classes = splits.train.images.shape[1], len(splits.classes)
+        channels, classes = splits.image_shape[0], len(splits.classes)
         device = splits.train.images.device
         with streams.scope(cell.seed, "init"):
             model = backbones.build(cell.backbone, classes, channels)
+            loss = None if cell.is_baseline else _loss(cell, model, splits)
         self.model = model.to(device)
-        self._shared_model = self._workers.model(self.model)
-        self._loss = None if cell.is_baseline else losses.build(cell.loss, **cell.loss_params)
-        self._optimizer = torch.optim.Adam(
-            self.model.parameters(), lr=cell.learning_rate, fused=True
-        )
+        self._shared_model = workers.model(self.model)
+        self._loss = loss
+        self._balance = LearnedBalance(cell.lam) if cell.lambda_schedule == "learned" else None
+        beside = {"loss": self._loss, "balance": self._balance}
+        self._beside_model = nn.ModuleDict(
+            {name: module for name, module in beside.items() if module is not None}
+        ).to(device)
+        groups: list[dict[str, Any]] = [{"params": list(self.model.parameters())}]
+        if learnt := list(self._beside_model.parameters()):
+            rate = cell.learning_rate * cell.loss_learning_rate_factor
+            groups.append({"params": learnt, "lr": rate})
+        self._optimizer = torch.optim.Adam(groups, lr=cell.learning_rate, fused=True)
         self._schedule = ReduceLROnPlateau(
             self._optimizer,
             mode="max",
@@ -87,19 +98,30 @@ class Trainer:
         )
 
     def train_epoch(self, epoch: int) -> dict[str, float]:
-        """The training part of `run_epoch`; returns λ and the metrics of the training images."""
-        lam = self._cell.lam if epoch >= self._cell.warmup_epochs else 0.0
+        """The training part of `run_epoch`; returns λ (a learned one as it is in the end) and the
+        metrics of the training images."""
+        cell = self._cell
+        lam = lambda_at(
+            epoch,
+            cell.lam,
+            cell.max_epochs,
+            schedule=cell.lambda_schedule,
+            warmup_epochs=cell.warmup_epochs,
+            step=cell.lambda_step or 0.0,
+        )
         if self._loss is not None:
-            self._loss.start_epoch(epoch, self._cell.max_epochs)
+            self._loss.start_epoch(epoch, cell.max_epochs)
         device = self._splits.train.labels.device
-        dropout = streams.generator(self._cell.seed, "dropout", epoch, device)
+        dropout = streams.generator(cell.seed, "dropout", epoch, device)
         for module in self._dropouts():
             module.generator = dropout
         self.model.train()
-        with streams.scope(self._cell.seed, "default", epoch):
+        with streams.scope(cell.seed, "default", epoch):
             metrics = self._steps(epoch, lam)
         if lam == 0:  # the distance loss was not evaluated
             del metrics["train/dist"]
+        elif self._balance is not None:
+            lam = self._balance.share()
         return {"lambda": lam, **metrics}
 
     def _steps(self, epoch: int, lam: float) -> dict[str, float]:
@@ -112,7 +134,10 @@ class Trainer:
             cross_entropy = functional.cross_entropy(logits, labels)
             if lam and self._loss is not None:
                 distance = self._loss(latents, labels)
-                total = lam * distance + (1 - lam) * cross_entropy
+                if self._balance is None:
+                    total = lam * distance + (1 - lam) * cross_entropy
+                else:
+                    total = self._balance(distance, cross_entropy)
                 measures = measures or self._loss.measures(latents.detach(), labels)
             else:
                 distance, total = torch.zeros_like(cross_entropy), cross_entropy
@@ -176,6 +201,8 @@ class Trainer:
         """All that the next epoch depends on, as tensors and as JSON-ready values."""
         optimizer = self._optimizer.state_dict()
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        for name, tensor in self._beside_model.state_dict().items():
+            tensors[f"beside_model.{name}"] = tensor
         for index, moments in optimizer["state"].items():
             tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in moments.items()}
         schedule = {name: getattr(self._schedule, name) for name in _SCHEDULE_STATE}
@@ -185,12 +212,14 @@ class Trainer:
     def restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
         """Go back to what `state` returned."""
         self.load_weights(_below("model.", tensors))
+        self._beside_model.load_state_dict(_below("beside_model.", tensors))
         optimizer = self._optimizer.state_dict()
         moments: dict[int, dict[str, Tensor]] = {}
         for name, tensor in _below("optimizer.", tensors).items():
             index, moment = name.split(".", 1)
             moments.setdefault(int(index), {})[moment] = tensor
-        for position, parameter in enumerate(self.model.parameters()):
+        parameters = [each for group in self._optimizer.param_groups for each in group["params"]]
+        for position, parameter in enumerate(parameters):
             # the fused step walks parameter and moments in memory order, which must be the same
             for name, tensor in moments.get(position, {}).items():
                 if tensor.shape == parameter.shape:
@@ -210,6 +239,15 @@ class Trainer:
     def load_weights(self, weights: dict[str, Tensor]) -> None:
         """Replace the model's parameters and buffers."""
         self.model.load_state_dict(weights)
+
+
+def _loss(cell: Cell, model: nn.Module, splits: Splits) -> losses.LatentLoss:
+    """The loss of a cell, on the CPU; proxies and the like are drawn after the model's weights."""
+    width = backbones.latent_width(model, splits.image_shape)
+    params = losses.fitted(
+        cell.loss, cell.loss_params, num_classes=len(splits.classes), embedding_size=width
+    )
+    return losses.build(cell.loss, **params)
 
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from lbray import data
-from lbray.data import Dataset, Splits
+from lbray.data import Dataset, Split, Splits
 from lbray.errors import InputError
 
 
@@ -180,3 +180,25 @@ def test_the_fingerprint_is_of_the_content() -> None:
     assert first.fingerprint == same.fingerprint
     assert first.fingerprint != other.fingerprint
     assert len(first.fingerprint) == 64
+
+
+@pytest.mark.parametrize(
+    ("labels", "sentence"),
+    [
+        ([0, 1, 2, 2], "train labels hold 2, but must be from 0 to 1: there are 2 classes"),
+        ([0, 1, -1, 0], "train labels hold -1, but must be from 0 to 1"),
+        ([0, 1, 1], r"train labels are \[3\], but must be one for each of the 4 images"),
+    ],
+)
+def test_labels_that_do_not_fit_the_images_or_classes_are_refused(labels: list[int], sentence: str):
+    images = torch.zeros(4, 1, 2, 2, dtype=torch.uint8)
+    good = Split(images, torch.tensor([0, 1, 0, 1]))
+    with pytest.raises(InputError, match=sentence):
+        Splits(
+            train=Split(images, torch.tensor(labels)),
+            validation=good,
+            test=good,
+            classes=("cat", "dog"),
+            mean=torch.zeros(1),
+            std=torch.ones(1),
+        )

@@ -14,7 +14,7 @@ def cell(**settings: object) -> Cell:
 
 
 def test_the_id_is_known_and_stays():
-    assert Cell.of(dataset="digits", seed=0, **{"lambda": 0.0}).id == "608906febc0187c0"
+    assert Cell.of(dataset="digits", seed=0, **{"lambda": 0.0}).id == "b7f10845100491cf"
 
 
 def test_what_was_left_out_stands_in_the_settings():
@@ -22,6 +22,23 @@ def test_what_was_left_out_stands_in_the_settings():
     assert cell().backbone == "cnn"
     assert cell() == cell(backbone="cnn", batch_size=128, loss_params={"alpha": 1})
     assert cell().id == cell(backbone="cnn", batch_size=128, loss_params={"alpha": 1}).id
+
+
+def test_sizes_that_data_and_backbone_decide_are_left_open():
+    proxies = cell(loss="pml:ProxyAnchorLoss", loss_params={"margin": 0.2})
+    assert proxies.loss_params == {
+        "num_classes": None,
+        "embedding_size": None,
+        "margin": 0.2,
+        "alpha": 32,
+    }
+    assert proxies.loss_label == "pml:ProxyAnchorLoss(margin=0.2)"
+    assert Cell.from_mapping(proxies.settings).id == proxies.id
+    same = cell(loss="pml:ProxyAnchorLoss", loss_params={"margin": 0.2, "alpha": 32.0})
+    assert same.id == proxies.id
+
+
+PROXIES = {"loss": "pml:ProxyNCALoss"}
 
 
 @pytest.mark.parametrize(
@@ -45,6 +62,11 @@ def test_what_was_left_out_stands_in_the_settings():
         {"split_seed": 1},
         {"train_size": 1000},
         {"test_size": 1000},
+        {"lambda_schedule": "linear"},
+        {"lambda_schedule": "step"},
+        {"lambda_schedule": "learned"},
+        {"lambda_step": 0.25, "lambda_schedule": "step"},
+        {"loss_learning_rate_factor": 2.0, "lambda_schedule": "learned"},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -52,8 +74,25 @@ def test_every_setting_enters_the_id(change: dict[str, object]):
     assert cell(**change).id != cell().id
 
 
+def test_settings_that_act_only_with_another_enter_the_id_only_with_it():
+    steps = [cell(lambda_schedule="step", **change) for change in ({}, {"lambda_step": 0.25})]
+    assert steps[0].lambda_step == 0.5
+    assert steps[0].id != steps[1].id
+    assert cell(lambda_step=0.25).id == cell().id
+    assert cell(loss_learning_rate_factor=10.0).id == cell().id
+    assert cell(**PROXIES, loss_learning_rate_factor=10.0).id != cell(**PROXIES).id
+
+
+def test_the_baseline_has_no_schedule():
+    baseline = cell(**{"lambda": 0.0})
+    for schedule in ("linear", "step", "learned"):
+        given = {"lambda_schedule": schedule, "loss_learning_rate_factor": 3.0}
+        assert cell(**given, **{"lambda": 0.0}).id == baseline.id
+        assert cell(**given, loss="baseline").id == baseline.id
+
+
 def test_all_settings_are_covered_by_the_test_above():
-    assert len(Cell.field_names()) == 18
+    assert len(Cell.field_names()) == 21
 
 
 def test_lambda_zero_is_the_baseline_whatever_the_loss():
@@ -90,6 +129,10 @@ def test_the_label_names_what_differs_from_the_defaults():
         ).loss_label
         == "latent_boost(beta=exponent, pca_threshold=null)"
     )
+    assert (
+        cell(lambda_schedule="step", lambda_step=0.2).loss_label
+        == "magnet(lambda_schedule=step, lambda_step=0.2)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -113,6 +156,28 @@ def test_the_label_names_what_differs_from_the_defaults():
         ({"loss": "triplet", "loss_params": {"margin": -1.0}}, "margin"),
         ({"loss": "baseline", "loss_params": {"margin": 1.0}}, "the baseline has no parameters"),
         ({"warmup_epochs": 100}, "warmup_epochs is 100, but must be below max_epochs (100)"),
+        (
+            {"lambda_schedule": "linaer"},
+            "lambda_schedule is 'linaer', but must be constant, linear",
+        ),
+        (
+            {"lambda_schedule": "step", "lambda_step": 1.0},
+            "lambda_step is 1.0, but must be a number between 0 and 1",
+        ),
+        ({"lambda_step": -1.0}, "lambda_step is -1.0, but must be a number between 0 and 1"),
+        (
+            {"lambda_schedule": "step", "lambda_step": 0.9, "max_epochs": 5},
+            "lambda_step is 0.9, but must leave at least one of the 5 epochs after the warm-up",
+        ),
+        (
+            {"lambda_schedule": "learned", "lambda": 1.0},
+            "lambda is 1.0, but must be below 1 with lambda_schedule learned",
+        ),
+        (
+            {"loss_learning_rate_factor": 0.0},
+            "loss_learning_rate_factor is 0.0, but must be a number above 0",
+        ),
+        ({"loss": "pml:TripletMarginLoss", "loss_params": {"margin": -0.1}}, "margin is -0.1"),
         ({"dataset": "folder:photos"}, "backbone is missing"),
     ],
 )

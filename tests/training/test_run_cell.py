@@ -54,6 +54,20 @@ class Raising(nn.Module):
         return images.flatten(1), self.head(images.flatten(1))
 
 
+class Exploding(nn.Module):
+    """A backbone whose latents are infinite from its 13th batch in training on."""
+
+    def __init__(self, num_classes: int, in_channels: int) -> None:
+        super().__init__()
+        self.head = nn.Linear(64, num_classes)
+        self.batches = 0
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        self.batches += self.training
+        latents = images.flatten(1) * (torch.inf if self.batches >= 13 else 1)
+        return latents, self.head(latents)
+
+
 CELL = small_cell(loss="latent_boost", max_epochs=5, seed=3, **{"lambda": 0.5})
 
 
@@ -123,6 +137,35 @@ def test_an_interrupted_cell_ends_as_if_it_had_not_been(store: Store, undisturbe
     assert run_cell(CELL, store, reporter=StopAfter(epochs)) is None
     assert len(history(store)) == epochs
     assert_same(store, run_cell(CELL, store), undisturbed)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"loss": "pml:ProxyAnchorLoss", "loss_learning_rate_factor": 10.0, "plateau_patience": 1},
+        {"loss": "pml:ProxyAnchorLoss", "lambda_schedule": "learned", "warmup_epochs": 2},
+        {"loss": "contrastive", "lambda_schedule": "learned", "loss_learning_rate_factor": 30.0},
+        {"loss": "pml:SphereFaceLoss"},
+        {"loss": "pml:DynamicSoftMarginLoss"},
+        {"loss": "pml:SoftTripleLoss", "lambda_schedule": "cosine", "precision": "bfloat16"},
+    ],
+    ids=lambda settings: "-".join(map(str, settings.values())),
+)
+def test_what_a_loss_learns_survives_an_interruption(
+    store: Store, tmp_path: Path, settings: dict[str, object]
+):
+    cell = small_cell(**settings, max_epochs=4, seed=2, **{"lambda": 0.5})
+    reference_store = Store(str(tmp_path / "reference"))
+    reference = run_cell(cell, reference_store)
+    assert reference.done, reference.reason
+    for epochs in (1, 2):
+        assert run_cell(cell, store, reporter=StopAfter(epochs)) is None
+    result = run_cell(cell, store)
+    assert history(store, cell) == history(reference_store, cell)
+    assert metrics(result) == metrics(reference)
+    assert result.weights_sha256 == reference.weights_sha256
+    weights, _ = store.cell(cell.id).best(result.weights_sha256)
+    assert all(name.startswith(("trunk.", "head.")) for name in weights)
 
 
 @pytest.mark.parametrize("write", ["write_resume", "write_best", "write_history", "finish"])
@@ -208,6 +251,22 @@ def test_a_loss_that_is_not_a_number_is_recorded_with_epoch_step_and_loss(store:
     assert "the loss is nan at epoch 1, step 0" in result.reason
     assert "NotANumber" in result.reason
     assert store.result(cell.id) == result
+
+
+@pytest.mark.parametrize("loss", ["triplet", "n_pair", "magnet", "latent_boost"])
+def test_latents_that_are_not_finite_are_recorded_with_epoch_step_and_loss(store: Store, loss: str):
+    cell = small_cell(
+        backbone=f"{__name__}:Exploding",
+        loss=loss,
+        max_epochs=4,
+        warmup_epochs=0,
+        batch_size=54,
+        **{"lambda": 0.5},
+    )
+    result = run_cell(cell, store)
+    assert result.status == "failed"
+    assert "at epoch 1, step 2" in result.reason
+    assert f"{loss} " in result.reason
 
 
 def test_an_exception_is_recorded_in_one_line(store: Store):

@@ -22,8 +22,13 @@ def plain_epochs(cell, splits, epochs: int) -> torch.nn.Module:
     """
     with streams.scope(cell.seed, "init"):
         model = backbones.build(cell.backbone, 10, 1)
-    distance = losses.build(cell.loss, **cell.loss_params)
-    optimizer = torch.optim.Adam(model.parameters(), lr=cell.learning_rate)
+        params = losses.fitted(cell.loss, cell.loss_params, num_classes=10, embedding_size=64)
+        distance = losses.build(cell.loss, **params)
+    rate = cell.learning_rate
+    groups = [{"params": list(model.parameters()), "lr": rate}]
+    if learnt := list(distance.parameters()):
+        groups.append({"params": learnt, "lr": rate * cell.loss_learning_rate_factor})
+    optimizer = torch.optim.Adam(groups)
     model.train()
     mean, std = splits.mean.view(-1, 1, 1), splits.std.view(-1, 1, 1)
     for epoch in range(epochs):
@@ -46,9 +51,21 @@ def plain_epochs(cell, splits, epochs: int) -> torch.nn.Module:
     return model
 
 
-@pytest.mark.parametrize("loss", ["contrastive", "triplet", "n_pair", "magnet", "latent_boost"])
+@pytest.mark.parametrize(
+    "loss",
+    [
+        "contrastive",
+        "triplet",
+        "n_pair",
+        "magnet",
+        "latent_boost",
+        "pml:ProxyAnchorLoss",
+        "pml:SubCenterArcFaceLoss",
+    ],
+)
 def test_two_epochs_equal_a_plain_script(loss: str):
-    cell = small_cell(loss=loss, warmup_epochs=0, **{"lambda": 0.4})
+    settings = {"loss_learning_rate_factor": 20.0, "lambda": 0.4}
+    cell = small_cell(loss=loss, warmup_epochs=0, **settings)
     splits = splits_of(cell)
     trainer = Trainer(cell, splits)
     for epoch in range(2):
@@ -63,6 +80,72 @@ def test_the_reported_loss_is_equation_5():
     epoch = metrics.train_epoch(0)
     expected = 0.3 * epoch["train/dist"] + 0.7 * epoch["train/ce"]
     assert epoch["train/loss"] == pytest.approx(expected, rel=1e-5)
+
+
+PROXIES = {"loss": "pml:ProxyAnchorLoss", "lambda": 0.5}
+
+
+def proxies_of(trainer: Trainer) -> torch.Tensor:
+    return trainer._loss.module.proxies.detach().clone()
+
+
+def test_what_a_loss_learns_begins_by_the_seed_and_moves_by_its_own_rate():
+    cell = small_cell(**PROXIES, loss_learning_rate_factor=50.0)
+    splits = splits_of(cell)
+    trainer, slow = Trainer(cell, splits), Trainer(small_cell(**PROXIES), splits)
+    baseline = Trainer(small_cell(), splits)
+    other = Trainer(small_cell(**PROXIES, seed=1), splits)
+    begin = proxies_of(trainer)
+    assert begin.shape == (10, 64)
+    assert torch.equal(begin, proxies_of(slow))
+    assert not torch.equal(begin, proxies_of(other))
+    for name, weight in baseline.weights().items():
+        assert torch.equal(weight, trainer.weights()[name])
+    assert trainer.weights().keys() == baseline.weights().keys()
+    for each in (trainer, slow):
+        each.train_epoch(0)
+    moved = [(proxies_of(each) - begin).abs().mean() for each in (trainer, slow)]
+    assert moved[0] > 10 * moved[1] > 0
+
+
+def test_a_plateau_cuts_both_learning_rates():
+    cell = small_cell(**PROXIES, loss_learning_rate_factor=3.0, plateau_patience=1, patience=9)
+    trainer = Trainer(cell, splits_of(cell))
+    for accuracy in (0.5, 0.4, 0.4):
+        trainer._schedule.step(accuracy)
+    rates = [group["lr"] for group in trainer._optimizer.param_groups]
+    assert rates == pytest.approx([2e-4, 6e-4])
+
+
+def test_a_learned_balance_begins_as_its_constant_and_is_reported():
+    cell = small_cell(
+        loss="contrastive",
+        lambda_schedule="learned",
+        warmup_epochs=1,
+        loss_learning_rate_factor=30.0,
+        **{"lambda": 0.4},
+    )
+    trainer = Trainer(cell, splits_of(cell))
+    assert trainer.train_epoch(0)["lambda"] == 0
+    assert trainer._balance.share() == pytest.approx(0.4)
+    learned = trainer.train_epoch(1)["lambda"]
+    assert learned == trainer._balance.share()
+    assert 0.4 < learned < 1, "the distance loss is the smaller one, so its weight grows"
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [("linear", [0, 0.2, 0.4]), ("cosine", [0, 0.2, 0.4]), ("step", [0, 0, 0.4])],
+)
+def test_a_schedule_is_followed_and_reported(schedule: str, expected: list[float]):
+    cell = small_cell(loss="magnet", lambda_schedule=schedule, **{"lambda": 0.4})
+    trainer = Trainer(cell, splits_of(cell))
+    epochs = [trainer.train_epoch(epoch) for epoch in range(3)]
+    assert [epoch["lambda"] for epoch in epochs] == pytest.approx(expected)
+    for epoch in epochs:
+        share = epoch["lambda"]
+        total = share * epoch.get("train/dist", 0) + (1 - share) * epoch["train/ce"]
+        assert epoch["train/loss"] == pytest.approx(total, rel=1e-5)
 
 
 def test_during_warm_up_a_cell_is_the_baseline_of_its_seed():
