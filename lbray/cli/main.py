@@ -11,6 +11,7 @@ import click
 from lbray import __version__
 from lbray.cli.analyze import analyze
 from lbray.cli.data import data
+from lbray.cli.losses import losses
 from lbray.cli.run import run
 from lbray.cli.status import status
 from lbray.cli.sweep import sweep
@@ -26,7 +27,7 @@ def lbray() -> None:
     """
 
 
-for command in (sweep, run, status, analyze, data):
+for command in (sweep, run, status, analyze, data, losses):
     lbray.add_command(command)
 
 

@@ -1,6 +1,17 @@
 """Distance losses: modules that map latents [B, d] and labels [B] to a scalar."""
 
+from lbray.losses.catalogue import Description, describe
 from lbray.losses.latent_loss import LatentLoss
 from lbray.losses.registry import build, default_warmup_epochs, fitted, names, parameters, trial
 
-__all__ = ["LatentLoss", "build", "default_warmup_epochs", "fitted", "names", "parameters", "trial"]
+__all__ = [
+    "Description",
+    "LatentLoss",
+    "build",
+    "default_warmup_epochs",
+    "describe",
+    "fitted",
+    "names",
+    "parameters",
+    "trial",
+]

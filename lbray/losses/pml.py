@@ -51,7 +51,7 @@ def factory(class_name: str) -> Callable[..., nn.Module]:
             _check(name, value, known[name].default)
         return made_by(**params)
 
-    build.__doc__ = inspect.getdoc(made_by) if "__doc__" in vars(made_by) else None
+    build.__doc__, build.__module__ = vars(made_by).get("__doc__"), made_by.__module__
     build.__signature__ = inspect.Signature(list(known.values()))  # type: ignore[attr-defined]
     return build
 

@@ -61,6 +61,24 @@ def parameters(name: str) -> dict[str, Any]:
     }
 
 
+def required(name: str) -> list[str]:
+    """The parameters of a loss that have no default.
+
+    Raises:
+        InputError: there is no such loss.
+    """
+    return [p.name for p in _parameters(name) if p.default is p.empty]
+
+
+def fillable(name: str) -> list[str]:
+    """Those of `required` that data and backbone decide; see `fitted`.
+
+    Raises:
+        InputError: there is no such loss.
+    """
+    return [parameter for parameter in required(name) if parameter in _SIZES]
+
+
 def default_warmup_epochs(name: str) -> int:
     """Epochs with λ = 0 at the start of a training with this loss, unless it sets them.
 
@@ -89,7 +107,7 @@ def fitted(
     """
     sizes = {"num_classes": num_classes, "embedding_size": embedding_size}
     filled = dict(params)
-    for parameter in _sizes(name):
+    for parameter in fillable(name):
         size = sizes[_SIZES[parameter]]
         given = filled.get(parameter)
         if given is None:
@@ -112,7 +130,7 @@ def trial(name: str, params: Mapping[str, Any]) -> LatentLoss:
         InputError: see `build`.
     """
     filled = dict(params)
-    for parameter in _sizes(name):
+    for parameter in fillable(name):
         given = filled.get(parameter)
         if given is None:
             filled[parameter] = 2
@@ -137,14 +155,12 @@ def build(name: str, **params: Any) -> LatentLoss:
         InputError: there is no such loss, it has no such parameter, one is missing, or a value is
             not allowed.
     """
-    maker, known, required = made_by(name), parameters(name), _required(name)
+    maker, known, needed = made_by(name), parameters(name), required(name)
     for parameter in params:
         if parameter not in known:
             raise InputError.unknown(f"parameter of the loss {name}", parameter, known)
-    params = {
-        key: value for key, value in params.items() if not (value is None and key in required)
-    }
-    for parameter in required:
+    params = {key: value for key, value in params.items() if not (value is None and key in needed)}
+    for parameter in needed:
         if parameter not in params:
             raise InputError(f"loss {name}: {parameter} is missing, and has no default.")
     try:
@@ -189,14 +205,6 @@ def _parameters(name: str) -> list[inspect.Parameter]:
         for parameter in inspect.signature(made_by(name)).parameters.values()
         if parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD)
     ]
-
-
-def _sizes(name: str) -> list[str]:
-    return [parameter for parameter in _required(name) if parameter in _SIZES]
-
-
-def _required(name: str) -> list[str]:
-    return [p.name for p in _parameters(name) if p.default is p.empty]
 
 
 @cache

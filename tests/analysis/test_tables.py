@@ -111,6 +111,18 @@ def test_cells_of_another_setting_are_no_pairs(recorded: Store):
     assert "A single seed has no interval." in text
 
 
+def test_cells_with_another_schedule_pair_with_the_same_baseline(recorded: Store):
+    rising = small_cell(loss="magnet", lambda_schedule="linear", **{"lambda": 0.25})
+    record(recorded, rising, 0.9)
+    cells = [recorded.cell(cell_id).cell() for cell_id in recorded.experiment_cell_ids("grid")]
+    recorded.record_experiment(Experiment(name="grid", blocks=({},)), [*cells, rising])
+    summary = analysis.summarise(analysis.load(recorded, "grid").frame)
+    scheduled = row(summary, "magnet(lambda_schedule=linear)", 0.25, "test/acc")
+    assert scheduled["pairs"] == 1
+    assert scheduled["difference"] == pytest.approx(0.1)
+    assert row(summary, "magnet", 0.25, "test/acc")["n"] == 3
+
+
 def test_missing_failed_and_damaged_cells_are_named(recorded: Store):
     ids = recorded.experiment_cell_ids("grid")
     recorded.cell(ids[0]).reopen()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from lbray import losses
 from lbray.cli import main
 
 
@@ -76,6 +77,48 @@ def test_data_is_listed_and_verified(call):
     code, out, _ = call("data", "verify", "digits")
     assert code == 0
     assert "1,437 training and 360 test images of 10 classes" in out
+
+
+def test_losses_are_described_from_their_docstrings(call):
+    code, out, err = call("losses")
+    assert code == 0
+    assert err == ""
+    for name in losses.names():
+        assert f"{name}: " in out
+        for parameter, default in losses.parameters(name).items():
+            assert f"    {parameter} ({json.dumps(default)}): " in out
+    assert "alpha (1.0): the margin α. Without `hinge` it is an additive constant" in out
+    assert "Contrastive loss (Chopra, Hadsell and LeCun 2005; Eq. 1 of the paper)." in out
+    assert "warmup_epochs is 5 unless it is set" in out
+    assert "Args:" not in out
+
+
+def test_losses_as_json_and_by_name(call, tmp_path: Path):
+    (tmp_path / "mine.py").write_text(
+        "from torch import nn\n"
+        "class Bare(nn.Module):\n"
+        "    def __init__(self, strength=1.5): super().__init__()\n"
+    )
+    code, out, _ = call("losses", "--json", "magnet", "pml:P2SGradLoss", "mine:Bare")
+    assert code == 0
+    described = json.loads(out)
+    assert list(described) == ["magnet", "pml:P2SGradLoss", "mine:Bare"]
+    assert "Eq. 4" in described["magnet"]["title"]
+    assert "log Σ exp(−‖r_n − μ_c‖² / 2σ²)" in described["magnet"]["text"]
+    hinge = described["magnet"]["parameters"]["hinge"]
+    assert hinge["default"] is False
+    assert hinge["note"].startswith("take the positive part of each term")
+    assert described["pml:P2SGradLoss"]["parameters"]["num_classes"] == {
+        "default": None,
+        "required": True,
+        "filled_in": True,
+        "note": "",
+    }
+    assert described["mine:Bare"]["text"] == described["mine:Bare"]["title"] == ""
+    assert described["mine:Bare"]["parameters"]["strength"]["default"] == 1.5
+    code, out, _ = call("losses", "pml:P2SGradLoss", "pml:ProxyAnchorLoss", "mine:Bare")
+    assert "num_classes (from data and backbone)" in out
+    assert "Base class for all neural network modules" not in out
 
 
 def test_help_does_not_wait_for_torch(call):
