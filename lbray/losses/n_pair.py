@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lbray.losses.latent_loss import LatentLoss, nothing_to_compare
-from lbray.losses.pairs import FORMS
+from lbray.losses.latent_loss import LatentLoss
+from lbray.losses.pairs import FORMS, class_codes, slots
 from lbray.losses.parameters import choice
 
 
@@ -28,25 +28,26 @@ class NPair(LatentLoss):
 
     def compare(self, latents: Tensor, labels: Tensor) -> Tensor:
         """See the class."""
-        if self.form == "pml":
-            latents = functional.normalize(latents)
-        anchors, positives = _first_two_of_each_class(labels)
-        if not len(anchors):
-            return nothing_to_compare(latents)
-        similarity = latents[anchors] @ latents[positives].T
-        return functional.cross_entropy(
-            similarity, torch.arange(len(anchors), device=labels.device)
-        )
+        anchors, positives, paired = _pairs(labels)
+        similarity = self._taken(latents[anchors]) @ self._taken(latents[positives]).T
+        lowest = torch.finfo(similarity.dtype).min / 2
+        similarity = similarity.masked_fill(~paired, lowest)
+        terms = similarity.logsumexp(dim=1) - similarity.diagonal()
+        # an unfilled place comes from any two samples, and takes no part
+        return terms.masked_fill(~paired, 0).sum() / paired.sum().clamp(min=1)
+
+    def _taken(self, latents: Tensor) -> Tensor:
+        return functional.normalize(latents) if self.form == "pml" else latents
 
 
-def _first_two_of_each_class(labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Positions of the first and the second sample of every class that has two."""
-    classes, codes = labels.unique(return_inverse=True)
-    nowhere = len(labels)
-    position = torch.arange(nowhere, device=labels.device)
-    none = torch.full_like(classes, nowhere, dtype=torch.int64)
-    first = none.scatter_reduce(0, codes, position, "amin")
-    later = torch.where(position == first[codes], nowhere, position)
-    second = none.scatter_reduce(0, codes, later, "amin")
-    paired = second < nowhere
-    return first[paired], second[paired]
+def _pairs(labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Positions of the first and the second sample of every class that has two [P], and which of
+    the P places are filled; these come first."""
+    codes, order = class_codes(labels)
+    ordered = codes[order]
+    starts = torch.ones_like(ordered, dtype=torch.bool)
+    starts[1:] = ordered[1:] != ordered[:-1]
+    paired = starts[:-1] & ~starts[1:]
+    pairs = slots(paired.sum(), len(labels) // 2)
+    places = paired.to(torch.int8).argsort(descending=True, stable=True)[:pairs]
+    return order[places], order[places + 1], paired[places]

@@ -60,7 +60,7 @@ class _Distances(torch.autograd.Function):
         return result
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         points, norms, distance = ctx.saved_tensors
         result = torch.empty(points.shape, dtype=gradient.dtype, device=gradient.device)
         for rows in _row_blocks(points):
