@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from lbray.losses.latent_loss import LatentLoss
-from lbray.losses.pairs import FORMS, class_codes, slots
+from lbray.losses.pairs import FORMS, slots
 from lbray.losses.parameters import choice
 
 
@@ -28,26 +28,25 @@ class NPair(LatentLoss):
 
     def compare(self, latents: Tensor, labels: Tensor) -> Tensor:
         """See the class."""
-        anchors, positives, paired = _pairs(labels)
-        similarity = self._taken(latents[anchors]) @ self._taken(latents[positives]).T
+        pairs, paired = _pairs(labels)
+        latents = latents[pairs]
+        if self.form == "pml":
+            latents = functional.normalize(latents, dim=2)
+        similarity = latents[0] @ latents[1].T
         lowest = torch.finfo(similarity.dtype).min / 2
         similarity = similarity.masked_fill(~paired, lowest)
         terms = similarity.logsumexp(dim=1) - similarity.diagonal()
         # an unfilled place comes from any two samples, and takes no part
         return terms.masked_fill(~paired, 0).sum() / paired.sum().clamp(min=1)
 
-    def _taken(self, latents: Tensor) -> Tensor:
-        return functional.normalize(latents) if self.form == "pml" else latents
 
-
-def _pairs(labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Positions of the first and the second sample of every class that has two [P], and which of
-    the P places are filled; these come first."""
-    codes, order = class_codes(labels)
-    ordered = codes[order]
+def _pairs(labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Positions of the first and the second sample of every class that has two [2, P], and which
+    of the P places are filled [P]; these come first."""
+    ordered, order = labels.sort(stable=True)
     starts = torch.ones_like(ordered, dtype=torch.bool)
     starts[1:] = ordered[1:] != ordered[:-1]
     paired = starts[:-1] & ~starts[1:]
     pairs = slots(paired.sum(), len(labels) // 2)
     places = paired.to(torch.int8).argsort(descending=True, stable=True)[:pairs]
-    return order[places], order[places + 1], paired[places]
+    return order[torch.stack([places, places + 1])], paired[places]

@@ -69,7 +69,7 @@ class _Distances(torch.autograd.Function):
             block = torch.mm(pulls, points).neg_()
             block.addcmul_(points[rows], pulls.sum(dim=1, keepdim=True))
             if ctx.unit:  # a step along a latent does not turn it
-                radial = torch.bmm(block[:, None, :], points[rows, :, None])[:, 0]
+                radial = (block * points[rows]).sum(dim=1, keepdim=True)
                 block.addcmul_(points[rows], radial, value=-1).div_(norms[rows])
             result[rows] = block
         return result, None
