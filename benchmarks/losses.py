@@ -1,12 +1,14 @@
-"""Milliseconds of each loss, forward and backward, side by side with pytorch-metric-learning's.
+"""Forward and backward of every loss, against pytorch-metric-learning's where it has one.
 
-    python benchmarks/losses.py [--batch 64 256 512 1024] [--dim 64 512 2048] [--classes 10 100]
-    python benchmarks/losses.py --peak-memory
+    python benchmarks/losses.py [--threads 1] [--seconds 0.5] [--batch 64 256] [--dim 64] \\
+        [--classes 10] [--losses triplet]
 
-Both of a pair take turns, so that a noisy neighbour meets both; figures are medians. Where
-pytorch-metric-learning's index tensors of all triplets would be larger than `--memory-limit`, its
-column is a dash. Losses that it does not have stand alone. `--peak-memory` prints, for the triplet
-loss, by how much one step raises the peak memory of a process of its own.
+The contestants of a row take turns in this process on the same batch, so that a noisy neighbour
+meets them all. What is printed are medians over the turns: of the milliseconds, and of the ratio
+to pytorch-metric-learning in the same turn. '–' stands where there is nothing to compare with, or
+where pytorch-metric-learning's triplets would need more memory than --memory-limit. Then follow
+the peak memory of the triplet loss, in a process of its own each, and the share of Latent Boost
+in a training step of the CNN on random images in the shape of Fashion-MNIST.
 """
 
 from __future__ import annotations
@@ -14,127 +16,175 @@ from __future__ import annotations
 import argparse
 import itertools
 import platform
-import resource
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytorch_metric_learning
 import torch
-from pytorch_metric_learning import losses as theirs
+from pytorch_metric_learning import losses as pml
 from torch import Tensor
 
-from lbray import losses
+from lbray import backbones, losses
 
-Loss = Callable[[Tensor, Tensor], Tensor]
-OURS: dict[str, Loss] = {
-    "contrastive": losses.build("contrastive"),
-    "triplet": losses.build("triplet"),
-    "n_pair": losses.build("n_pair"),
-    "magnet": losses.build("magnet"),
-    "latent_boost": losses.build("latent_boost"),
-    "latent_boost without PCA": losses.build("latent_boost", pca_threshold=None),
+Step = Callable[[], None]
+
+OURS = {
+    "contrastive": lambda: losses.build("contrastive"),
+    "triplet": lambda: losses.build("triplet"),
+    "n_pair": lambda: losses.build("n_pair"),
+    "magnet": lambda: losses.build("magnet"),
+    "latent_boost": lambda: losses.build("latent_boost"),
+    "latent_boost w/o PCA": lambda: losses.build("latent_boost", pca_threshold=None),
 }
-THEIRS: dict[str, Loss] = {
-    "contrastive": theirs.ContrastiveLoss(),
-    "triplet": theirs.TripletMarginLoss(triplets_per_anchor="all"),
-    "n_pair": theirs.NPairsLoss(),
+THEIRS = {
+    "contrastive": pml.ContrastiveLoss,
+    "triplet": lambda: pml.TripletMarginLoss(triplets_per_anchor="all"),
+    "n_pair": pml.NPairsLoss,
 }
-SECONDS_PER_PAIR = 1.5
+MEMORY_SIZE = {"size": 512, "dimensions": 64, "classes": 10}
+STEP_BATCH = 128
+FEWEST_TURNS = 7
 
 
-def triplet_index_bytes(batch: int, classes: int) -> float:
-    """Of the three index tensors of all triplets, were classes of equal size."""
-    size = batch / classes
-    return 3 * 8 * batch * (size - 1) * (batch - size)
+def batch(size: int, dimensions: int, classes: int) -> tuple[Tensor, Tensor]:
+    """Latents [B, d] that require a gradient, in noisy classes, and labels [B]."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.randint(0, classes, (size,), generator=generator)
+    centres = torch.randn(classes, dimensions, generator=generator)
+    latents = centres[labels] + torch.randn(size, dimensions, generator=generator)
+    return latents.requires_grad_(), labels
 
 
-def milliseconds(contestants: list[Loss], latents: Tensor, labels: Tensor) -> list[float]:
-    """Median time of a step of each contestant, in turns."""
-    times: list[list[float]] = [[] for _ in contestants]
-    started = time.perf_counter()
-    while time.perf_counter() - started < SECONDS_PER_PAIR or len(times[0]) < 5:
-        for loss, measured in zip(contestants, times, strict=True):
-            leaf = latents.clone().requires_grad_()
-            begun = time.perf_counter()
-            loss(leaf, labels).backward()
-            measured.append(1e3 * (time.perf_counter() - begun))
-    return [statistics.median(measured[1:]) for measured in times]
+def step_of(loss: Callable[[Tensor, Tensor], Tensor], latents: Tensor, labels: Tensor) -> Step:
+    """Forward and backward."""
+
+    def step() -> None:
+        torch.autograd.grad(loss(latents, labels), latents)
+
+    return step
 
 
-def batch_of(size: int, dimensions: int, classes: int) -> tuple[Tensor, Tensor]:
-    """Random latents [size, dimensions] and labels [size]."""
-    random = torch.Generator().manual_seed(0)
-    labels = torch.randint(classes, (size,), generator=random)
-    return torch.randn(size, dimensions, generator=random), labels
+def in_turn(steps: list[Step], seconds: float) -> list[list[float]]:
+    """Milliseconds of each step in each turn, after one turn that does not count."""
+    for step in steps:
+        step()
+    measured: list[list[float]] = [[] for _ in steps]
+    end = time.perf_counter() + seconds
+    while len(measured[0]) < FEWEST_TURNS or time.perf_counter() < end:
+        for step, times in zip(steps, measured, strict=True):
+            started = time.perf_counter()
+            step()
+            times.append(1000 * (time.perf_counter() - started))
+    return measured
 
 
-def peak_mebibytes(loss: Loss, size: int) -> float:
-    """By how much one step with 64 dimensions and 10 classes raises this process's peak."""
-
-    def step(latents: Tensor, labels: Tensor) -> int:
-        loss(latents.requires_grad_(), labels).backward()
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-    small, large = batch_of(16, 64, 4), batch_of(size, 64, 10)
-    before = step(*small)
-    return (step(*large) - before) / 1024
+def triplets_gib(labels: Tensor) -> float:
+    """About what pytorch-metric-learning holds at its peak: a byte for each of B³, and for each
+    triplet its three indices twice and some float32 values."""
+    same = (labels[:, None] == labels).sum(dim=1).double()
+    triplets = ((same - 1) * (len(labels) - same)).sum().item()
+    return (len(labels) ** 3 + 64 * triplets) / 2**30
 
 
-def compare_peaks() -> None:
-    """Print the triplet losses' peaks."""
-    print("| triplet, batch | lbray, MiB | PML, MiB |\n|---|---|---|")
-    for size in (256, 512):
-        peaks = [
-            subprocess.check_output([sys.executable, __file__, "--peak-of", whose, str(size)])
-            for whose in ("lbray", "PML")
-        ]
-        print(f"| {size} | {' | '.join(peak.decode().strip() for peak in peaks)} |")
+def compare(
+    name: str, options: argparse.Namespace, size: int, dimensions: int, classes: int
+) -> str:
+    """One row of the table."""
+    latents, labels = batch(size, dimensions, classes)
+    steps = [step_of(OURS[name](), latents, labels)]
+    fits = name != "triplet" or triplets_gib(labels) <= options.memory_limit
+    if name in THEIRS and fits:
+        steps.append(step_of(THEIRS[name](), latents, labels))
+    measured = in_turn(steps, options.seconds)
+    cells = [f"{statistics.median(times):.2f}" for times in measured]
+    if len(measured) > 1:
+        ratio = statistics.median(b / a for a, b in zip(*measured, strict=True))
+        cells.append(f"{ratio:.1f}×")
+    cells += ["–"] * (3 - len(cells))
+    return f"| {name} | {size} | {dimensions} | {classes} | " + " | ".join(cells) + " |"
+
+
+def peak_mib(of: str, size: int) -> float:
+    """The most memory that a process of its own ever held which takes one triplet step."""
+    command = [sys.executable, __file__, "--peak-of", of, str(size)]
+    return float(subprocess.check_output(command, text=True).splitlines()[-1])
+
+
+def step_and_print_peak(of: str, size: int) -> None:
+    """What `peak_mib` runs. VmHWM, as `ru_maxrss` begins with the parent's."""
+    torch.set_num_threads(1)
+    contestant = (OURS if of == "ours" else THEIRS)["triplet"]()
+    step_of(contestant, *batch(**MEMORY_SIZE | {"size": size}))()
+    status = Path("/proc/self/status").read_text().splitlines()
+    print(next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024)
+
+
+def share_of_a_training_step(seconds: float) -> list[str]:
+    """Rows: Latent Boost's milliseconds, with the CNN's own, and the share."""
+    model = backbones.build("cnn", num_classes=10, in_channels=1)
+    optimizer = torch.optim.Adam(model.parameters())
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(STEP_BATCH, 1, 28, 28, generator=generator)
+    labels = torch.randint(0, 10, (STEP_BATCH,), generator=generator)
+
+    def train() -> None:
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(model(images)[1], labels).backward()
+        optimizer.step()
+
+    latents = model(images)[0].detach().requires_grad_()
+    names = [name for name in OURS if name.startswith("latent_boost")]
+    steps = [step_of(OURS[name](), latents, labels) for name in names]
+    *boosts, plain = in_turn([*steps, train], seconds)
+    rows = []
+    for name, times in zip(names, boosts, strict=True):
+        share = statistics.median(a / b for a, b in zip(times, plain, strict=True))
+        rows.append(
+            f"| {name} | {statistics.median(times):.2f} | {statistics.median(plain):.2f} | "
+            f"{share:.1%} |"
+        )
+    return rows
 
 
 def main() -> None:
-    """Measure and print a Markdown table."""
+    """Measure and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=0.5, help="per row, at least 7 turns")
     parser.add_argument("--batch", type=int, nargs="*", default=[64, 256, 512, 1024])
     parser.add_argument("--dim", type=int, nargs="*", default=[64, 512, 2048])
     parser.add_argument("--classes", type=int, nargs="*", default=[10, 100])
     parser.add_argument("--losses", nargs="*", default=list(OURS), choices=OURS)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--memory-limit", type=float, default=2.0, metavar="GiB")
-    parser.add_argument("--peak-memory", action="store_true")
-    parser.add_argument("--peak-of", nargs=2, metavar=("WHOSE", "BATCH"))
+    parser.add_argument("--memory-limit", type=float, default=4.0, help="GiB")
+    parser.add_argument("--peak-of", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    if options.peak_memory:
-        compare_peaks()
-        return
     if options.peak_of:
-        whose, size = options.peak_of
-        loss = (OURS if whose == "lbray" else THEIRS)["triplet"]
-        print(f"{peak_mebibytes(loss, int(size)):.0f}")
+        step_and_print_peak(options.peak_of[0], int(options.peak_of[1]))
         return
+    torch.set_num_threads(options.threads)
     print(
-        f"torch {torch.__version__}, pytorch-metric-learning (PML) "
-        f"{pytorch_metric_learning.__version__}, {platform.machine()}, "
-        f"{options.threads} thread(s), float32\n"
+        f"{platform.machine()}, {options.threads} threads, torch {torch.__version__}, "
+        f"pytorch-metric-learning {pytorch_metric_learning.__version__}\n\n"
+        "| loss | B | d | classes | lbray, ms | PML, ms | PML / lbray |\n"
+        "|---|---:|---:|---:|---:|---:|---:|"
     )
-    print("| loss | batch | dimensions | classes | lbray, ms | PML, ms | ratio |")
-    print("|---|---|---|---|---|---|---|")
-    for name, batch, dimensions, classes in itertools.product(
-        options.losses, options.batch, options.dim, options.classes
-    ):
-        latents, labels = batch_of(batch, dimensions, classes)
-        contestants = [OURS[name]]
-        fits = triplet_index_bytes(batch, classes) < options.memory_limit * 2**30
-        if name in THEIRS and (name != "triplet" or fits):
-            contestants.append(THEIRS[name])
-        ours, *other = milliseconds(contestants, latents, labels)
-        compared = f"{other[0]:.2f} | {other[0] / ours:.1f}×" if other else "– | –"
-        print(
-            f"| {name} | {batch} | {dimensions} | {classes} | {ours:.2f} | {compared} |", flush=True
-        )
+    for row in itertools.product(options.losses, options.batch, options.dim, options.classes):
+        name, size, dimensions, classes = row
+        print(compare(name, options, size, dimensions, classes), flush=True)
+    if "triplet" in options.losses:
+        print(f"\nPeak memory of triplet, {MEMORY_SIZE}, above that of 8 samples:\n")
+        print("| | MiB |\n|---|---:|")
+        for of, title in (("ours", "lbray"), ("theirs", "PML")):
+            above = peak_mib(of, MEMORY_SIZE["size"]) - peak_mib(of, 8)
+            print(f"| {title} | {above:.0f} |")
+    if any(name.startswith("latent_boost") for name in options.losses):
+        print(f"\nA training step of the CNN, batch {STEP_BATCH}:\n")
+        print("| loss | loss, ms | step without it, ms | share |\n|---|---:|---:|---:|")
+        print("\n".join(share_of_a_training_step(4 * options.seconds)))
 
 
 if __name__ == "__main__":

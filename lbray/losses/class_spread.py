@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lbray.losses.pairs import class_codes, slots
+
 _SMALLEST_SHARE = 1e-6
 """A variance is taken as at least this share of the batch's total variance, so that collapsed
 classes give large values and not infinite ones."""
@@ -15,6 +17,8 @@ classes give large values and not infinite ones."""
 @dataclass(frozen=True)
 class ClassSpread:
     """How a batch of B latents with C classes spreads around its class means.
+
+    On an accelerator C is B, with empty classes at the end, so that no shape depends on data.
 
     Attributes:
         own: squared distance of each sample to its class's mean [B].
@@ -33,12 +37,13 @@ class ClassSpread:
     @classmethod
     def of(cls, latents: Tensor, labels: Tensor) -> ClassSpread:
         """Of latents [B, d] and labels [B]."""
-        classes, codes = labels.unique(return_inverse=True)
+        codes, _ = class_codes(labels)
+        classes = torch.arange(slots(codes.amax() + 1, len(codes)), device=codes.device)
         # centred: distances stay, and the expansion of the square below keeps its digits
         points = latents - latents.detach().mean(dim=0)
-        members = torch.nn.functional.one_hot(codes, len(classes)).to(points.dtype)
+        members = (codes[:, None] == classes).to(points.dtype)
         sizes = members.sum(dim=0)
-        means = (members.T @ points) / sizes[:, None]
+        means = (members.T @ points) / sizes.clamp(min=1)[:, None]
         squares = points.square().sum(dim=1)
         products = torch.addmm(means.square().sum(dim=1), points, means.T, alpha=-2)
         total_variance = squares.detach().mean()
@@ -51,10 +56,12 @@ class ClassSpread:
             floor=(_SMALLEST_SHARE * total_variance).clamp(min=smallest),
         )
 
-    @property
-    def comparable(self) -> bool:
-        """Whether there are two classes, and two samples of one; else σ² has no estimate."""
-        return 1 < len(self.sizes) < len(self.codes)
+    def mean_if_comparable(self, terms: Tensor) -> Tensor:
+        """The mean of the samples' terms [B]; 0 unless there are two classes, and two samples of
+        one: else σ² has no estimate."""
+        classes = (self.sizes > 0).sum()
+        comparable = (classes > 1) & (classes < len(self.codes))
+        return terms.masked_fill(~comparable, 0).mean()
 
     @property
     def pooled_variance(self) -> Tensor:
@@ -73,7 +80,8 @@ class ClassSpread:
 
     def log_sum_over_others(self, exponents: Tensor) -> Tensor:
         """log Σ exp(exponents[n, c]) over the classes c that are not sample n's; [B, C] → [B]."""
-        own_class = torch.zeros_like(exponents, dtype=torch.bool).scatter(
-            1, self.codes[:, None], True
-        )
-        return exponents.masked_fill(own_class, -torch.inf).logsumexp(dim=1)
+        places = torch.arange(len(self.sizes), device=self.codes.device)
+        excluded = (self.codes[:, None] == places) | (self.sizes == 0)
+        # finite, so that a batch of one class has no NaN gradient to mask
+        lowest = torch.finfo(exponents.dtype).min / 2
+        return exponents.masked_fill(excluded, lowest).logsumexp(dim=1)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn.functional import relu
 
 from lbray.losses.latent_loss import LatentLoss
-from lbray.losses.pairs import FORMS, distances, embedded, mean_of_positive, positives_and_negatives
+from lbray.losses.pairs import FORMS, distances, same_class
 from lbray.losses.parameters import choice, number
 
 
@@ -36,13 +37,21 @@ class Contrastive(LatentLoss):
 
     def compare(self, latents: Tensor, labels: Tensor) -> Tensor:
         """See the class."""
-        distance = distances(embedded(latents, self.form))
-        positive, negative = positives_and_negatives(labels)
+        distance = distances(latents, self.form)
+        same = same_class(labels)
         if self.form == "pml":
-            return mean_of_positive(relu(distance - self.pos_margin) * positive) + mean_of_positive(
-                relu(self.neg_margin - distance) * negative
-            )
-        attraction = distance.square() * positive
-        repulsion = relu(self.neg_margin - distance).square() * negative
+            pull_to, push_to = distance.new_tensor([self.pos_margin, self.neg_margin])
+            margins = torch.where(same, pull_to, push_to)
+            weights = self._weights(distance.detach(), same)
+            return (weights * (distance - margins)).sum()
+        terms = torch.where(same, distance, relu(self.neg_margin - distance)).square()
         ordered_pairs = max(1, len(labels) * (len(labels) - 1))
-        return (attraction + repulsion).sum() / (2 * ordered_pairs)
+        return terms.sum() / (2 * ordered_pairs)
+
+    def _weights(self, distance: Tensor, same: Tensor) -> Tensor:
+        """What each distance above `pos_margin`, or below `neg_margin`, counts for [B, B]."""
+        active = torch.where(same, distance > self.pos_margin, distance < self.neg_margin)
+        every, positive = active.sum(), (active & same).sum()
+        shares = torch.stack([positive, positive - every]).to(distance.dtype)
+        pull, push = shares.sign() / shares.abs().clamp(min=1)
+        return torch.where(same, pull, push) * active

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lbray.losses.class_spread import ClassSpread
-from lbray.losses.latent_loss import LatentLoss, nothing_to_compare
+from lbray.losses.latent_loss import LatentLoss
 from lbray.losses.parameters import choice, flag, number, share
 from lbray.losses.principal_components import principal_components
 
@@ -81,8 +81,6 @@ class LatentBoost(LatentLoss):
             projection, _ = principal_components(latents, self.pca_threshold)
             latents = (latents - latents.detach().mean(dim=0)) @ projection
         spread = ClassSpread.of(latents, labels)
-        if not spread.comparable:
-            return nothing_to_compare(latents)
         variances = spread.class_variances
         if not self.variance_grad:
             variances = variances.detach()
@@ -93,9 +91,9 @@ class LatentBoost(LatentLoss):
             others = math.log(self.beta_now) + spread.log_sum_over_others(exponents)
         else:
             others = spread.log_sum_over_others(self.beta_now * exponents)
-        others = torch.logaddexp(others, others.new_tensor(math.log(EPSILON)))
+        others = torch.logaddexp(others, torch.full_like(others, math.log(EPSILON)))
         terms = spread.own / (2 * own_variances) + self.alpha_now + others
-        return (terms.relu() if self.hinge else terms).mean()
+        return spread.mean_if_comparable(terms.relu() if self.hinge else terms)
 
     def measures(self, latents: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """How many components of the batch are kept."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from lbray.losses.class_spread import ClassSpread
-from lbray.losses.latent_loss import LatentLoss, nothing_to_compare
+from lbray.losses.latent_loss import LatentLoss
 from lbray.losses.parameters import flag, number
 
 
@@ -35,11 +35,9 @@ class Magnet(LatentLoss):
     def compare(self, latents: Tensor, labels: Tensor) -> Tensor:
         """See the class."""
         spread = ClassSpread.of(latents, labels)
-        if not spread.comparable:
-            return nothing_to_compare(latents)
         variance = spread.pooled_variance
         if not self.variance_grad:
             variance = variance.detach()
         others = spread.log_sum_over_others(-spread.to_means / (2 * variance))
         terms = spread.own / (2 * variance) + self.alpha + others
-        return (terms.relu() if self.hinge else terms).mean()
+        return spread.mean_if_comparable(terms.relu() if self.hinge else terms)

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lbray.losses.latent_loss import LatentLoss, nothing_to_compare
-from lbray.losses.pairs import FORMS
+from lbray.losses.latent_loss import LatentLoss
+from lbray.losses.pairs import FORMS, slots
 from lbray.losses.parameters import choice
 
 
@@ -28,26 +28,25 @@ class NPair(LatentLoss):
 
     def compare(self, latents: Tensor, labels: Tensor) -> Tensor:
         """See the class."""
-        first, second = _first_two_of_each_class(labels)
-        if not len(first):
-            return nothing_to_compare(latents)
-        anchors, positives = latents[first], latents[second]
+        pairs, paired = _pairs(labels)
+        latents = latents[pairs]
         if self.form == "pml":
-            anchors, positives = functional.normalize(anchors), functional.normalize(positives)
-        similarity = anchors @ positives.T
-        return functional.cross_entropy(
-            similarity, torch.arange(len(anchors), device=labels.device)
-        )
+            latents = functional.normalize(latents, dim=2)
+        similarity = latents[0] @ latents[1].T
+        lowest = torch.finfo(similarity.dtype).min / 2
+        similarity = similarity.masked_fill(~paired, lowest)
+        terms = similarity.logsumexp(dim=1) - similarity.diagonal()
+        # an unfilled place comes from any two samples, and takes no part
+        return terms.masked_fill(~paired, 0).sum() / paired.sum().clamp(min=1)
 
 
-def _first_two_of_each_class(labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Positions of the first and the second sample of every class that has two."""
-    classes, codes = labels.unique(return_inverse=True)
-    nowhere = len(labels)
-    position = torch.arange(nowhere, device=labels.device)
-    none = torch.full_like(classes, nowhere, dtype=torch.int64)
-    first = none.scatter_reduce(0, codes, position, "amin")
-    later = torch.where(position == first[codes], nowhere, position)
-    second = none.scatter_reduce(0, codes, later, "amin")
-    paired = second < nowhere
-    return first[paired], second[paired]
+def _pairs(labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Positions of the first and the second sample of every class that has two [2, P], and which
+    of the P places are filled [P]; these come first."""
+    ordered, order = labels.sort(stable=True)
+    starts = torch.ones_like(ordered, dtype=torch.bool)
+    starts[1:] = ordered[1:] != ordered[:-1]
+    paired = starts[:-1] & ~starts[1:]
+    pairs = slots(paired.sum(), len(labels) // 2)
+    places = paired.to(torch.int8).argsort(descending=True, stable=True)[:pairs]
+    return order[torch.stack([places, places + 1])], paired[places]
