@@ -1,4 +1,8 @@
-"""Backbones by name."""
+"""Backbones by name.
+
+torchvision is imported where it is used: that takes as long as importing torch, and most of the
+processes of a sweep never need it.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,6 @@ from collections.abc import Callable
 
 import torch
 from torch import nn
-from torchvision import models
 
 from lbray.backbones.cnn import cnn
 from lbray.backbones.resnet import resnet50
@@ -24,6 +27,8 @@ _BACKBONES: dict[str, Callable[[int, int], nn.Module]] = {
 
 def names() -> tuple[str, ...]:
     """The backbones of lbray itself, then torchvision's classifiers."""
+    from torchvision import models
+
     classifiers = models.list_models(module=models)
     return (*_BACKBONES, *(name for name in classifiers if name not in _BACKBONES))
 
@@ -34,7 +39,7 @@ def check_name(name: str) -> None:
     Raises:
         InputError: it is neither.
     """
-    if ":" not in name and name not in names():
+    if ":" not in name and name not in _BACKBONES and name not in names():
         raise InputError.unknown("backbone", name, [*names(), "MODULE:ATTRIBUTE"])
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from torch import nn
-from torchvision.models import resnet50 as torchvision_resnet50
 
 from lbray.backbones.backbone import Backbone
 
@@ -15,7 +14,9 @@ def resnet50(num_classes: int, in_channels: int) -> Backbone:
         num_classes: width of the logits.
         in_channels: channels of the images.
     """
-    trunk = torchvision_resnet50(weights=None)
+    from torchvision import models
+
+    trunk = models.resnet50(weights=None)
     trunk.conv1 = nn.Conv2d(in_channels, 64, kernel_size=3, padding=1, bias=False)
     trunk.maxpool = nn.Identity()
     trunk.fc = nn.Identity()

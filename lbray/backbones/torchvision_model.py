@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from torch import nn
-from torchvision import models
 
 from lbray.backbones.backbone import Backbone
 from lbray.backbones.dropout import Dropout
@@ -21,6 +20,8 @@ def torchvision_model(name: str, num_classes: int, in_channels: int) -> Backbone
     Raises:
         InputError: the model has no linear layer to be cut at.
     """
+    from torchvision import models
+
     trunk = models.get_model(name, weights=None)
     linears = [path for path, module in trunk.named_modules() if isinstance(module, nn.Linear)]
     if not linears:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from torch import nn
-from torchvision.models import vgg16_bn
 
 from lbray.backbones.backbone import Backbone
 from lbray.backbones.dropout import Dropout
@@ -20,6 +19,8 @@ def vgg16(num_classes: int, in_channels: int) -> Backbone:
         num_classes: width of the logits.
         in_channels: channels of the images, which must be at least 32×32.
     """
+    from torchvision.models import vgg16_bn
+
     features = vgg16_bn(weights=None).features
     features[0] = nn.Conv2d(in_channels, 64, kernel_size=3, padding=1)
     trunk = nn.Sequential(features, nn.AdaptiveAvgPool2d(1), nn.Flatten())

@@ -13,7 +13,7 @@ from lbray.cli.analyze import analyze
 from lbray.cli.data import data
 from lbray.cli.losses import losses
 from lbray.cli.run import run
-from lbray.cli.status import status
+from lbray.cli.status import status, watch
 from lbray.cli.sweep import sweep
 from lbray.errors import LbrayError
 
@@ -27,7 +27,7 @@ def lbray() -> None:
     """
 
 
-for command in (sweep, run, status, analyze, data, losses):
+for command in (sweep, run, status, watch, analyze, data, losses):
     lbray.add_command(command)
 
 

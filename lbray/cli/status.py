@@ -1,12 +1,16 @@
-"""`lbray status`: what the store holds of an experiment."""
+"""`lbray status` and `lbray watch`: how a sweep stands, from its events alone."""
 
 from __future__ import annotations
 
 import json
+import time
+from datetime import UTC, datetime
 
 import click
 
 from lbray.cli.options import store_option
+
+_POLL_S = 1.0
 
 
 @click.command()
@@ -14,18 +18,59 @@ from lbray.cli.options import store_option
 @store_option
 @click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
 def status(experiment: str, store: str, as_json: bool) -> int:
-    """Count the done, failed and missing cells of EXPERIMENT (its name); say why some failed."""
+    """Say how the sweep of EXPERIMENT (its name) stands, and why cells failed.
+
+    As its events tell it: from any terminal, while it runs or afterwards.
+    """
+    from lbray.monitor import Board, duration, headline
     from lbray.store import Store
 
     artefacts = Store(store)
-    results = {cell: artefacts.result(cell) for cell in artefacts.experiment_cell_ids(experiment)}
-    done = [cell for cell, result in results.items() if result is not None and result.done]
-    failed = {cell: r.reason for cell, r in results.items() if r is not None and not r.done}
-    missing = [cell for cell, result in results.items() if result is None]
+    artefacts.experiment_cell_ids(experiment)
+    board = Board()
+    for event in artefacts.event_log(experiment).read():
+        board.apply(event)
     if as_json:
-        click.echo(json.dumps({"done": done, "failed": failed, "missing": missing}, indent=2))
+        click.echo(json.dumps(board.to_json(), indent=2))
         return 0
-    click.echo(f"{experiment}: {len(done)} done, {len(failed)} failed, {len(missing)} missing")
-    for cell, reason in failed.items():
-        click.echo(f"failed  {cell}  {artefacts.cell(cell).cell().label}: {reason}")
+    click.echo(f"{experiment}: {headline(board)}, {len(board.missing)} missing")
+    if board.updated is not None:
+        ago = (datetime.now(UTC) - board.updated).total_seconds()
+        click.echo(f"last heard of {duration(ago)} ago")
+    for run in board.running.values():
+        click.echo(f"running  {run.label}: epoch {run.epochs} of {run.max_epochs}")
+    for kind in ("failed", "pruned"):
+        for cell, reason in board.outcomes[kind].items():
+            click.echo(f"{kind}  {cell}  {artefacts.cell(cell).cell().label}: {reason}")
+    return 0
+
+
+@click.command()
+@click.argument("experiment")
+@store_option
+@click.option("--json", "as_json", is_flag=True, help="Each event as a line of JSON.")
+def watch(experiment: str, store: str, as_json: bool) -> int:
+    """Follow the sweep of EXPERIMENT (its name) until it ends.
+
+    From any terminal, also before the sweep begins and while its driver is restarted.
+    """
+    from rich.console import Console
+
+    from lbray.monitor import Board, Display, headline
+    from lbray.store import Store
+
+    log = Store(store).event_log(experiment)
+    board = Board()
+    with Display(board, Console(stderr=True, quiet=as_json)) as display:
+        while True:
+            for event in log.read():
+                board.apply(event)
+                if as_json:
+                    click.echo(json.dumps(event))
+                display.show(event)
+            if board.state in ("finished", "interrupted"):
+                break
+            time.sleep(_POLL_S)
+            display.refresh()
+    click.echo(f"{experiment}: {headline(board)}", err=True)
     return 0

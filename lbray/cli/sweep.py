@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lbray.cli.options import data_root_option, parse_overrides, set_option, store_option
+
+if TYPE_CHECKING:
+    from lbray.planning import Estimate, Placement, Plan
+    from lbray.spec import Experiment
+    from lbray.store import Store
+    from lbray.sweep import Outcome
 
 
 @click.command()
@@ -14,64 +21,190 @@ from lbray.cli.options import data_root_option, parse_overrides, set_option, sto
 @store_option
 @data_root_option
 @set_option
-@click.option("--actors", type=click.IntRange(1), help="Cells at a time.  [default: one per core]")
 @click.option(
-    "--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads per cell."
+    "--executor",
+    type=click.Choice(["auto", "actor", "ddp"]),
+    default="auto",
+    show_default=True,
+    help="A process per cell, or groups of workers that share each batch.",
 )
+@click.option(
+    "--actors", type=click.IntRange(1), help="Cells at a time.  [default: one per device]"
+)
+@click.option("--workers-per-cell", type=click.IntRange(1), help="Workers that share each batch.")
+@click.option(
+    "--gpus-per-cell",
+    type=click.FloatRange(0, min_open=True),
+    metavar="GPUS",
+    help="Per worker; below 1, cells share a GPU.  [default: 1]",
+)
+@click.option(
+    "--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads per worker."
+)
+@click.option(
+    "--address", metavar="ADDRESS", help="Run on this Ray cluster ('auto': the one here)."
+)
+@click.option("--max-cells", type=click.IntRange(1), help="Run at most so many cells.")
+@click.option(
+    "--max-hours",
+    type=click.FloatRange(0, min_open=True),
+    help="Stop after so long; the same command continues.",
+)
+@click.option(
+    "--scheduler",
+    metavar="NAME",
+    help="For exploring: asha or median ends poor cells early, and keeps them out of tables.",
+)
+@click.option("--tracker", "trackers", multiple=True, metavar="NAME", help="Also report to this.")
 @click.option("--retry-failed", is_flag=True, help="Run cells again that are recorded as failed.")
 @click.option("--dry-run", is_flag=True, help="Say what would run, and start nothing.")
-def sweep(
-    experiment: Path,
-    store: str,
-    data_root: Path | None,
-    overrides: tuple[str, ...],
-    actors: int | None,
-    threads: int,
-    retry_failed: bool,
-    dry_run: bool,
-) -> int:
+@click.option(
+    "--price-per-hour",
+    type=click.FloatRange(0),
+    help="Of one device; --dry-run then says what the sweep costs.",
+)
+def sweep(experiment: Path, store: str, overrides: tuple[str, ...], **options: Any) -> int:
     """Run the cells of EXPERIMENT that have no result yet.
 
     The same command again continues where this one ended, however it ended.
     """
     from lbray import spec
-    from lbray.planning import plan, preflight
+    from lbray.planning import plan
     from lbray.store import Store
-    from lbray.sweep import Machine
-    from lbray.sweep import sweep as run_sweep
 
     declared = spec.load(experiment, parse_overrides(overrides))
     artefacts = Store(store)
-    planned = plan(declared.cells(), artefacts, retry_failed=retry_failed)
-    machine = Machine.detect(actors, threads)
+    scheduled = options["scheduler"] is not None
+    planned = plan(
+        declared.cells(),
+        artefacts,
+        retry_failed=options["retry_failed"],
+        keep_pruned=scheduled,
+    )
     click.echo(
         f"{declared.name}: {len(planned.cells)} cells, {len(planned.done)} done, "
-        f"{len(planned.failed)} failed, {len(planned.missing)} to run, "
-        f"{machine.actors} at a time on {machine.device}; store {store}",
+        f"{len(planned.failed)} failed, {len(planned.missing)} to run; store {store}",
         err=True,
     )
-    if dry_run:
-        for cell in planned.missing:
-            click.echo(f"{cell.id}  {cell.label}")
-        return 0
-    for dataset in preflight(planned, artefacts, data_root, machine.actors):
+    if options["dry_run"]:
+        return _dry_run(declared, planned, artefacts, options)
+    outcome = _run(declared, planned, artefacts, options)
+    return _report(outcome, f"lbray sweep {experiment} --store {store}", declared.name, store)
+
+
+def _run(declared: Experiment, planned: Plan, artefacts: Store, options: dict[str, Any]) -> Outcome:
+    from lbray.sweep import Limits, sweep, trackers
+
+    placement, why, _ = _place(planned, artefacts, options)
+    click.echo(f"{placement} ({why})", err=True)
+    return sweep(
+        declared,
+        planned,
+        artefacts,
+        placement,
+        data_root=options["data_root"],
+        address=options["address"],
+        limits=Limits(options["max_cells"], options["max_hours"], options["scheduler"]),
+        trackers=trackers(options["trackers"], declared.name, artefacts),
+    )
+
+
+def _place(
+    planned: Plan, artefacts: Store, options: dict[str, Any]
+) -> tuple[Placement, str, Estimate | None]:
+    """Who runs the cells and why, after all that can be known before; an estimate if it was needed
+    for that, or is asked for."""
+    from lbray.planning import Machine, Wishes, estimate, place, preflight
+    from lbray.sweep import cluster, scheduler
+    from lbray.training import epoch_seconds
+
+    address, data_root = options["address"], options["data_root"]
+    machine = Machine.detect() if address is None else cluster(address)
+    wishes = Wishes(
+        options["executor"],
+        options["actors"],
+        options["workers_per_cell"],
+        options["gpus_per_cell"],
+        options["threads"],
+    )
+    if options["scheduler"] is not None:
+        scheduler(options["scheduler"], planned.missing)
+    placement, why = place(planned.missing, machine, wishes)
+    for dataset in preflight(planned, artefacts, data_root, placement.at_once):
         click.echo(f"data: {dataset.name}, from {dataset.source}", err=True)
-    outcome = run_sweep(declared, planned, artefacts, machine, data_root=data_root)
-    again = f"lbray sweep {experiment} --store {store}"
+    few = len(planned.missing) < placement.at_once and wishes.executor == "auto"
+    if not (options["dry_run"] or few or placement.executor == "ddp"):
+        return placement, why, None
+    estimated = estimate(planned, lambda cell: epoch_seconds(cell, data_root, machine.device))
+    trial_per_cell = options["scheduler"] is not None or bool(options["trackers"])
+    seconds = None if trial_per_cell else estimated.per_cell
+    return *place(planned.missing, machine, wishes, seconds), estimated
+
+
+def _dry_run(declared: Experiment, planned: Plan, artefacts: Store, options: dict[str, Any]) -> int:
+    from lbray.monitor import duration
+
+    placement, why, estimated = _place(planned, artefacts, options)
+    assert estimated is not None, "a dry run asks for it"
+    for name, count in _reused(declared.name, planned, artefacts).items():
+        click.echo(f"of those done, {count} are shared with the experiment {name}", err=True)
+    cells = planned.missing[: options["max_cells"]]
+    if estimated.per_cell is not None:
+        click.echo(f"{placement} ({why})", err=True)
+        workers = placement.workers_per_cell
+        hours = len(cells) * placement.cell_seconds(estimated.per_cell) * workers / 3600
+        wall = placement.sweep_seconds(len(cells), estimated.per_cell)
+        measured = estimated.kinds - estimated.stored
+        cost = options["price_per_hour"]
+        click.echo(
+            f"at most about {duration(wall)}, {hours:.3g} device-hours"
+            + (f", {hours * cost:.2f} at {cost:g} per hour" if cost is not None else "")
+            + f" ({measured} of {estimated.kinds} rates measured here, over max_epochs; "
+            f"{estimated.stored} from finished cells, with their epochs)",
+            err=True,
+        )
+    for cell in cells:
+        click.echo(f"{cell.id}  {cell.label}")
+    return 0
+
+
+def _reused(name: str, planned: Plan, artefacts: Store) -> dict[str, int]:
+    """How many of the cells that are done each other experiment has too."""
+    done = {cell.id for cell in planned.done}
+    shared = {
+        other: len(done.intersection(artefacts.experiment_cell_ids(other)))
+        for other in artefacts.experiments()
+        if other != name
+    }
+    return {other: count for other, count in shared.items() if count}
+
+
+def _report(outcome: Outcome, again: str, name: str, store: str) -> int:
+    """The last line, and the exit code."""
+    failed, pruned = outcome.count("failed"), outcome.count("pruned")
     if outcome.interrupted:
         click.echo(
             f"interrupted with {outcome.missing} cells to go; the same command continues: {again}",
             err=True,
         )
         return 130
-    if outcome.failed:
+    if failed:
         click.echo(
-            f"{outcome.failed} of {outcome.total} cells failed (lbray status {declared.name} says "
-            f"why); to run them again: {again} --retry-failed",
+            f"{failed} of {outcome.total} cells failed (lbray status {name} says why); to run them "
+            f"again: {again} --retry-failed",
             err=True,
         )
         return 1
-    click.echo(
-        f"all {outcome.total} cells done: lbray analyze {declared.name} --store {store}", err=True
-    )
+    if outcome.missing:
+        click.echo(f"{outcome.missing} cells to go; the same command continues: {again}", err=True)
+    elif pruned:
+        click.echo(
+            f"{pruned} of {outcome.total} cells were pruned, and no table will have them; to train "
+            f"them to their end: {again}",
+            err=True,
+        )
+    else:
+        click.echo(
+            f"all {outcome.total} cells done: lbray analyze {name} --store {store}", err=True
+        )
     return 0

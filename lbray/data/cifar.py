@@ -8,11 +8,12 @@ compares the same sums first, to name the file that differs.
 from __future__ import annotations
 
 import hashlib
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
-from torchvision.datasets import CIFAR10, CIFAR100
 
 from lbray.data.dataset import Dataset
 from lbray.data.published import Published
@@ -23,7 +24,12 @@ class Cifar10(Published):
     """32×32 RGB images in 10 classes."""
 
     name = "cifar10"
-    _torchvision = CIFAR10
+
+    @cached_property
+    def _torchvision(self) -> Any:
+        from torchvision.datasets import CIFAR10
+
+        return CIFAR10
 
     def files(self) -> list[Path]:
         """The batches and the class names, if all are there."""
@@ -88,9 +94,14 @@ class Cifar100(Cifar10):
     """32×32 RGB images in 100 (fine) classes."""
 
     name = "cifar100"
-    _torchvision = CIFAR100
+
+    @cached_property
+    def _torchvision(self) -> Any:
+        from torchvision.datasets import CIFAR100
+
+        return CIFAR100
 
 
-def _channels_first(part: CIFAR10) -> tuple[Tensor, Tensor]:
+def _channels_first(part: Any) -> tuple[Tensor, Tensor]:
     images = torch.from_numpy(part.data).permute(0, 3, 1, 2).contiguous()
     return images, torch.tensor(part.targets, dtype=torch.int64)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from sklearn.datasets import load_digits
 
 from lbray.data.dataset import Dataset
 from lbray.data.stratified import draw
@@ -23,6 +22,8 @@ class Digits:
 
     def load(self) -> Dataset:
         """The dataset."""
+        from sklearn.datasets import load_digits
+
         bundled = load_digits()
         images = torch.from_numpy(bundled.images * 255 / 16).round().to(torch.uint8).unsqueeze(1)
         labels = torch.from_numpy(bundled.target).to(torch.int64)

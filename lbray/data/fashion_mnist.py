@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from torchvision.datasets import FashionMNIST as Torchvision
 
 from lbray.data import idx
 from lbray.data.dataset import Dataset
@@ -42,6 +41,8 @@ class FashionMnist(Published):
 
     def read(self) -> Dataset:
         """Check and decode the four files."""
+        from torchvision.datasets import FashionMNIST as Torchvision
+
         files = self.files()
         train_images, train_labels, test_images, test_labels = (
             idx.read(path, 3 if "images" in path.name else 1, sha256)
@@ -59,6 +60,8 @@ class FashionMnist(Published):
 
     def download(self, folder: Path) -> dict[Path, Path]:
         """The gzipped files, through torchvision and its checksums."""
+        from torchvision.datasets import FashionMNIST as Torchvision
+
         raw = Path(Torchvision(folder, download=True).raw_folder)
         target = self._root / "FashionMNIST" / "raw"
         return {raw / f"{stem}.gz": target / f"{stem}.gz" for stem in SHA256}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from sklearn.model_selection import train_test_split
 from torch import Tensor
 
 from lbray.errors import InputError
@@ -28,6 +27,8 @@ def draw(
     Raises:
         InputError: some class would be absent from one of the two sides.
     """
+    from sklearn.model_selection import train_test_split
+
     present, counts = np.unique(labels.numpy(), return_counts=True)
     try:
         others, drawn = train_test_split(

@@ -1,6 +1,19 @@
 """What a sweep has to do, and whether it can; known before Ray or a GPU is started."""
 
+from lbray.planning.estimate import Estimate, estimate
+from lbray.planning.placement import EXECUTORS, Machine, Placement, Wishes, place
 from lbray.planning.plan import Plan, plan
 from lbray.planning.preflight import preflight
 
-__all__ = ["Plan", "plan", "preflight"]
+__all__ = [
+    "EXECUTORS",
+    "Estimate",
+    "Machine",
+    "Placement",
+    "Plan",
+    "Wishes",
+    "estimate",
+    "place",
+    "plan",
+    "preflight",
+]

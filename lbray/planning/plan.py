@@ -17,34 +17,48 @@ class Plan:
         missing: cells without a result; they are to run.
         done: cells with a result, which stay as they are.
         failed: cells that are recorded as failed, which stay so unless they are to be retried.
-        results: the results of `done` and `failed`, by id.
+        pruned: cells that a scheduler ended, which stay so if this sweep has one too.
+        results: the results of all but `missing`, by id.
     """
 
     missing: tuple[Cell, ...]
     done: tuple[Cell, ...]
     failed: tuple[Cell, ...]
+    pruned: tuple[Cell, ...]
     results: dict[str, Result]
 
     @property
     def cells(self) -> tuple[Cell, ...]:
         """All cells of the experiment."""
-        return self.missing + self.done + self.failed
+        return self.missing + self.done + self.failed + self.pruned
 
 
-def plan(cells: Sequence[Cell], store: Store, *, retry_failed: bool = False) -> Plan:
+def plan(
+    cells: Sequence[Cell], store: Store, *, retry_failed: bool = False, keep_pruned: bool = False
+) -> Plan:
     """Sort cells by what the store holds of them.
 
     A result that cannot be read counts as none: its cell runs again.
+
+    Args:
+        cells: the experiment's.
+        store: where results are.
+        retry_failed: failed cells are to run again.
+        keep_pruned: pruned cells are not to be continued.
     """
-    found = {cell.id: store.result(cell.id) for cell in cells}
-    results = {
-        cell_id: result
-        for cell_id, result in found.items()
-        if result is not None and (result.done or not retry_failed)
-    }
-    return Plan(
-        missing=tuple(cell for cell in cells if cell.id not in results),
-        done=tuple(cell for cell in cells if cell.id in results and results[cell.id].done),
-        failed=tuple(cell for cell in cells if cell.id in results and not results[cell.id].done),
-        results=results,
-    )
+    final = ["done"]
+    if not retry_failed:
+        final.append("failed")
+    if keep_pruned:
+        final.append("pruned")
+    results = {}
+    for cell in cells:
+        result = store.result(cell.id)
+        if result is not None and result.status in final:
+            results[cell.id] = result
+
+    def of(status: str) -> tuple[Cell, ...]:
+        return tuple(c for c in cells if c.id in results and results[c.id].status == status)
+
+    missing = tuple(cell for cell in cells if cell.id not in results)
+    return Plan(missing, of("done"), of("failed"), of("pruned"), results)

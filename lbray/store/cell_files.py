@@ -64,9 +64,11 @@ class CellFiles:
         return result
 
     def finish(self, result: Result) -> None:
-        """Write the result, which ends the cell, and drop what only a continuation needs."""
+        """Write the result, which ends the cell, and drop what only a continuation needs; a pruned
+        cell may have one."""
         self._write("result.json", result.model_dump_json(indent=2).encode())
-        self._files.delete(f"{self._folder}/resume.safetensors")
+        if result.status != "pruned":
+            self._files.delete(f"{self._folder}/resume.safetensors")
 
     def reopen(self) -> None:
         """Forget the result, so that the cell runs again."""

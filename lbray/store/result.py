@@ -10,14 +10,14 @@ from lbray.errors import DamagedArtefact
 
 
 class Result(BaseModel):
-    """What became of a cell. Written last: where it stands, the cell needs no more running.
+    """What became of a cell. Written last: where it is final, the cell needs no more running.
 
     Attributes:
         id: the cell's id.
-        status: ``done``, or ``failed`` with a reason.
-        reason: one sentence for a failed cell, else None.
-        metrics: final numbers by metric name, such as ``test/acc`` (a fraction).
-        weights_sha256: SHA-256 of ``best.safetensors`` as a file; None for a failed cell.
+        status: ``done``; ``failed``; or ``pruned``, if a scheduler ended it before its time.
+        reason: one sentence for a cell that is not done, else None.
+        metrics: final numbers by metric name, such as ``test/acc`` (a fraction); none unless done.
+        weights_sha256: SHA-256 of ``best.safetensors`` as a file; None unless done.
         provenance: how and where it ran; nothing in it can change the metrics but by rounding.
     """
 
@@ -25,7 +25,7 @@ class Result(BaseModel):
 
     schema_version: Literal[1] = 1
     id: str
-    status: Literal["done", "failed"]
+    status: Literal["done", "failed", "pruned"]
     reason: str | None = None
     metrics: dict[str, float | None] = {}
     weights_sha256: str | None = None

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from datetime import UTC, datetime
-from typing import Any
 
 from lbray.errors import DamagedArtefact, InputError
 from lbray.spec import Cell, Experiment
 from lbray.store.cell_files import CellFiles
+from lbray.store.event_log import EventLog
 from lbray.store.files import Files
 from lbray.store.result import Result
 
@@ -70,11 +69,9 @@ class Store:
         names = self.files.list("experiments")
         return [name.removesuffix(".json") for name in names if name.endswith(".json")]
 
-    def append_event(self, experiment: str, event: str, **details: Any) -> None:
-        """Add to the experiment's record of what happened."""
-        now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        line = json.dumps({"time": now, "event": event, **details})
-        self.files.append(f"experiments/{experiment}.events.jsonl", line)
+    def event_log(self, experiment: str) -> EventLog:
+        """The experiment's record of what happened."""
+        return EventLog(self.files, experiment)
 
 
 def _record(name: str) -> str:

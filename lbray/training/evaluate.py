@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from sklearn.metrics import accuracy_score, f1_score
 from torch import nn
 from torch.nn import functional
 
@@ -33,6 +32,8 @@ def evaluate(
         prefix: put before each name, as in ``val/acc``.
         workers: among whom the images are shared; each gets the metrics of all.
     """
+    from sklearn.metrics import accuracy_score, f1_score
+
     model.eval()
     rows = workers.rows(len(split.labels))
     parts = []

@@ -30,9 +30,9 @@ def run_cell(
 ) -> Result | None:
     """Train a cell to its end, or record why that cannot be.
 
-    A cell with a result is not trained again. A cell that was interrupted continues after its
-    last stored epoch and ends as if it had not been. Test images are seen once, by the best
-    weights, after the last epoch.
+    A cell that is done or failed is not trained again. One that was interrupted or pruned
+    continues after its last stored epoch and ends as if it had not been. Test images are seen
+    once, by the best weights, after the last epoch.
 
     In a torch.distributed process group, every process calls this with the same arguments but for
     the device: they share each batch, and the first one writes. Results do not depend on their
@@ -48,13 +48,18 @@ def run_cell(
 
     Returns:
         The result; None if the reporter ended the training.
+
+    Raises:
+        Exception: in a process group, what went wrong in this process alone. The others wait for
+            it until the group is ended, and there is no result.
     """
-    existing = store.result(cell.id)
-    if existing is not None:
-        return existing
     workers = Workers.current()
     files = store.cell(cell.id)
+    existing = store.result(cell.id)
+    if existing is not None and existing.status != "pruned":
+        return existing
     if workers.leads:
+        files.reopen()
         files.begin(cell)
     how = provenance(torch.device(device), cell.precision, executor) | {"workers": workers.count}
     try:
@@ -72,6 +77,8 @@ def run_cell(
             provenance=how,
         )
     except Exception as problem:
+        if workers.count > 1 and not isinstance(problem, Diverged):  # that befalls all at once
+            raise
         result = Result(id=cell.id, status="failed", reason=_reason(problem), provenance=how)
     if workers.leads:
         files.finish(result)

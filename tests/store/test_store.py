@@ -69,7 +69,7 @@ def test_a_spec_that_was_altered_is_noticed(store: Store):
 def test_experiments_are_found_by_name(store: Store):
     cells = [small_cell(seed=seed) for seed in (0, 1)]
     store.record_experiment(Experiment(name="grid", blocks=({},)), cells)
-    store.append_event("grid", "sweep_started", missing=2)
+    store.event_log("grid").append("sweep_started")
     assert store.experiments() == ["grid"]
     assert store.experiment_cell_ids("grid") == [cell.id for cell in cells]
     with pytest.raises(InputError, match="did you mean 'grid'"):

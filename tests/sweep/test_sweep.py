@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from lbray import spec
-from lbray.planning import plan, preflight
+from lbray.planning import Placement, plan, preflight
 from lbray.store import Store
-from lbray.sweep import Machine, sweep
+from lbray.sweep import sweep
 from lbray.training import run_cell
 
 GRID = """
@@ -50,7 +50,7 @@ def experiment(folder: Path, text: str = GRID, name: str = "grid") -> spec.Exper
 def run(declared: spec.Experiment, store: Store, actors: int):
     planned = plan(declared.cells(), store)
     preflight(planned, store, None, actors)
-    return sweep(declared, planned, store, Machine("cpu", actors))
+    return sweep(declared, planned, store, Placement("actor", "cpu", actors))
 
 
 def numbers(store: Store, declared: spec.Experiment) -> dict[str, object]:
@@ -99,7 +99,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory):
 
 def test_every_cell_gets_its_result(undisturbed):
     declared, store, outcome = undisturbed
-    assert (outcome.total, outcome.missing, outcome.failed) == (6, 0, 0)
+    assert (outcome.total, outcome.missing, outcome.count("failed")) == (6, 0, 0)
     assert not outcome.interrupted
     assert store.experiment_cell_ids("grid") == [cell.id for cell in declared.cells()]
     assert {result.provenance["executor"] for result in outcome.results.values()} == {"actor"}

@@ -1,0 +1,151 @@
+"""Which sweep runs which cell, so that two sweeps on one store never run the same one.
+
+A sweep has a lease, which it renews while it lives, and claims a cell by a file in the cell's
+folder. Stores of objects cannot create a file only if it is absent, so each first writes its
+claim, then looks for others: of two that claim at once, the later to write sees the earlier, and
+whoever sees another withdraws. At worst both do, and try again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import threading
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+from lbray.store.files import Files
+
+LEASE_S = 120.0
+"""A lease that was not renewed for so long is void. Clocks of machines on one store may differ by
+half of it."""
+_RENEW_S = 20.0
+
+
+class Claims:
+    """Claims cells on a sweep's behalf, in any process.
+
+    Args:
+        files: of the store.
+        sweep: the sweep's id.
+    """
+
+    def __init__(self, files: Files, sweep: str) -> None:
+        self._files = files
+        self._sweep = sweep
+
+    def claim(self, cell_id: str) -> str | None:
+        """Claim a cell; returns None, or which other sweep has it. Claiming again does no harm."""
+        own = _claim(cell_id, self._sweep)
+        self._files.write(own, b"{}")
+        holder = self.holder(cell_id)
+        if holder is not None:
+            self._files.delete(own)
+        return holder
+
+    def release(self, cell_id: str) -> None:
+        """Give a claim back, if there is one."""
+        self._files.delete(_claim(cell_id, self._sweep))
+
+    def holder(self, cell_id: str) -> str | None:
+        """Which other living sweep claims a cell; the claims of dead ones are removed."""
+        for name in self._files.list(f"cells/{cell_id}"):
+            prefix, _, sweep = name.removesuffix(".json").partition("-")
+            if prefix != "claim" or sweep == self._sweep:
+                continue
+            holder = _living(self._files, sweep)
+            if holder is not None:
+                return holder
+            self._files.delete(f"cells/{cell_id}/{name}")
+        return None
+
+
+class Lease(Claims):
+    """A sweep's claim to be alive, for the length of a ``with`` block.
+
+    Attributes:
+        id: the sweep's.
+    """
+
+    def __init__(self, files: Files) -> None:
+        self.id = uuid.uuid4().hex[:12]
+        super().__init__(files, self.id)
+        self._ended = threading.Event()
+        self._renewing = threading.Thread(target=self._renew, name="lease", daemon=True)
+
+    def __enter__(self) -> Lease:
+        for name in self._files.list("sweeps"):  # what killed sweeps left
+            sweep = name.removesuffix(".json")
+            if _living(self._files, sweep) is None:
+                self._files.delete_folder(scratch(sweep))
+                self._files.delete(f"sweeps/{name}")
+        self._write()
+        self._renewing.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._renewing.join()
+        self._files.delete_folder(scratch(self.id))
+        self._files.delete(_lease(self.id))
+
+    def _renew(self) -> None:
+        while not self._ended.wait(_RENEW_S):
+            with contextlib.suppress(OSError):  # a store that is away may be back in time
+                self._write()
+
+    def _write(self) -> None:
+        lease = {**_this_process(), "expires": time.time() + LEASE_S}
+        self._files.write(_lease(self.id), json.dumps(lease).encode())
+
+
+def scratch(sweep: str) -> str:
+    """The folder in the store for what a sweep needs only while it runs."""
+    return f"scratch-{sweep}"
+
+
+def _claim(cell_id: str, sweep: str) -> str:
+    return f"cells/{cell_id}/claim-{sweep}.json"
+
+
+def _lease(sweep: str) -> str:
+    return f"sweeps/{sweep}.json"
+
+
+def _living(files: Files, sweep: str) -> str | None:
+    """Who a sweep is, if it is alive: its lease is valid and, if that can be seen from here, its
+    process there."""
+    try:
+        lease = json.loads(files.read(_lease(sweep)) or b"")
+        described = f"process {lease['pid']} on {lease['host']}"
+        alive = lease["expires"] > time.time()
+        here = _this_process()
+        if alive and lease["machine"] is not None and lease["machine"] == here["machine"]:
+            alive = lease["began"] == _began(lease["pid"])
+    except (ValueError, KeyError, TypeError):
+        return None
+    return described if alive else None
+
+
+def _this_process() -> dict[str, Any]:
+    """Host and process, and what tells whether another process shares our view of processes."""
+    machine = None
+    with contextlib.suppress(OSError):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        machine = f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+    pid = os.getpid()
+    return {"host": socket.gethostname(), "pid": pid, "machine": machine, "began": _began(pid)}
+
+
+def _began(pid: int) -> str | None:
+    """When a process began, in the system's ticks; None if there is no such process."""
+    try:
+        stat = Path(f"/proc/{int(pid)}/stat").read_text()
+    except OSError:
+        return None
+    state, *rest = stat.rpartition(")")[2].split()
+    return None if state == "Z" else rest[18]

@@ -1,0 +1,45 @@
+"""Executor ``actor``: a process of its own for each cell, which then takes the next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from ray import tune
+
+from lbray.sweep.cores import claim_core
+from lbray.sweep.trial import Task, cells_of
+from lbray.training import run_cell
+
+
+def train(config: Mapping[str, Any], task: Task) -> None:
+    """A Tune trainable: train the one cell of the trial."""
+    (cell,) = cells_of(config)
+    holder = task.claims.claim(cell.id)
+    if holder is not None:
+        tune.report({"cell": cell.id, "holder": holder})
+        return
+    placement = task.placement
+    if placement.device == "cpu" and placement.threads == 1:
+        claim_core()
+    torch.set_num_threads(placement.threads)
+    run_cell(
+        cell,
+        task.store,
+        data_root=task.root,
+        device=placement.device,
+        executor="actor",
+        reporter=_Tune(cell.id),
+    )
+
+
+class _Tune:
+    """Passes each epoch on to Tune, which may end the trial there."""
+
+    def __init__(self, cell_id: str) -> None:
+        self._cell_id = cell_id
+
+    def epoch(self, metrics: Mapping[str, Any]) -> bool:
+        tune.report({**metrics, "cell": self._cell_id, "epochs": metrics["epoch"] + 1})
+        return False

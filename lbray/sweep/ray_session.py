@@ -1,0 +1,66 @@
+"""A Ray to run on: one of our own on this machine, or a cluster that is there."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import ray
+
+from lbray.planning import Machine, Placement
+
+_ENVIRONMENT = {
+    "RAY_AIR_NEW_OUTPUT": "0",  # Tune's own tables; the display takes their place
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the store holds what these would write again
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C ends the sweep, and Ray with it
+    "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # the store is what a sweep resumes from
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths mean the same in an actor as here
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # a group's end is noticed at the next check
+    "RAY_TRAIN_METRICS_ENABLED": "0",  # they need the dashboard
+}
+_ALONE = {"RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0"}  # nobody takes this machine away
+
+
+@contextmanager
+def ray_session(placement: Placement, address: str | None = None) -> Iterator[None]:
+    """Connected to Ray for the length of a ``with`` block.
+
+    Args:
+        placement: what a Ray of our own must have room for. It has no dashboard, and is gone with
+            the block.
+        address: of a cluster to use instead, as `ray.init` takes it.
+    """
+    os.environ.update(_ENVIRONMENT)
+    if address is not None:
+        ray.init(
+            address,
+            runtime_env={"env_vars": _ENVIRONMENT},
+            log_to_driver=False,
+            logging_level="error",
+        )
+    else:
+        os.environ.update(_ALONE)
+        workers = placement.at_once * placement.workers_per_cell
+        ray.init(
+            "local",
+            num_cpus=workers * placement.threads,
+            num_gpus=math.ceil(workers * placement.gpus),
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level="error",
+            object_store_memory=100 * 2**20,  # nothing of size passes through it
+        )
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def cluster(address: str) -> Machine:
+    """What the cluster at an address has now."""
+    with ray_session(Placement("actor", "cpu", 1), address):
+        resources = ray.cluster_resources()
+    return Machine.of(int(resources.get("CPU", 0)), int(resources.get("GPU", 0)))

@@ -1,0 +1,99 @@
+"""What else hears of each epoch, through Ray Tune's callbacks: an option, never the record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from typing import Any
+
+from ray import tune
+
+from lbray.errors import InputError
+from lbray.store import Store
+from lbray.sweep.trial import CELLS
+
+
+class TensorBoard(tune.logger.LoggerCallback):  # type: ignore[misc]
+    """A TensorBoard run per cell, below ``tensorboard/EXPERIMENT`` in a local store.
+
+    Args:
+        folder: where the runs go.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._writers: dict[str, Any] = {}
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        """Tune saves its callbacks with its state, from which nothing is ever restored here."""
+        return tune.Callback, ()
+
+    def log_trial_result(self, iteration: int, trial: Any, result: dict[str, Any]) -> None:
+        """Write an epoch's metrics."""
+        from torch.utils.tensorboard import SummaryWriter
+
+        cell = result.get("cell")
+        if cell is None or "epochs" not in result:
+            return
+        if cell not in self._writers:
+            self._writers[cell] = SummaryWriter(f"{self._folder}/{cell}")
+        for name, value in result.items():
+            if "/" in name and isinstance(value, (int, float)):
+                self._writers[cell].add_scalar(name, value, result["epochs"])
+
+    def log_trial_end(self, trial: Any, failed: bool = False) -> None:
+        """Close the runs of a trial."""
+        for cell in trial.config[CELLS]:
+            if cell in self._writers:
+                self._writers.pop(cell).close()
+
+
+def _tensorboard(experiment: str, store: Store) -> tune.Callback:
+    if not store.files.is_local:
+        raise InputError(
+            f"--tracker is tensorboard, which writes into a local store, but the store is "
+            f"'{store.location}'."
+        )
+    return TensorBoard(store.files.path(f"tensorboard/{experiment}"))
+
+
+def _mlflow(experiment: str, store: Store) -> tune.Callback:
+    from ray.air.integrations.mlflow import MLflowLoggerCallback
+
+    return MLflowLoggerCallback(experiment_name=experiment)
+
+
+def _wandb(experiment: str, store: Store) -> tune.Callback:
+    from ray.air.integrations.wandb import WandbLoggerCallback
+
+    return WandbLoggerCallback(project=experiment)
+
+
+_TRACKERS: dict[str, Callable[[str, Store], tune.Callback]] = {
+    "tensorboard": _tensorboard,
+    "mlflow": _mlflow,
+    "wandb": _wandb,
+}
+
+
+def trackers(names: Sequence[str], experiment: str, store: Store) -> list[tune.Callback]:
+    """Callbacks by name: ``tensorboard``, ``mlflow``, ``wandb``; each finds its server and its
+    credentials as it always does, by its environment.
+
+    Without names, TensorBoard if it is installed and the store is local; ``none`` is nothing.
+
+    Raises:
+        InputError: a name is unknown, not installed, or cannot write beside this store.
+    """
+    if not names:
+        names = ["tensorboard"] if find_spec("tensorboard") and store.files.is_local else []
+    made = []
+    for name in names:
+        if name == "none":
+            continue
+        if name not in _TRACKERS:
+            raise InputError.unknown("tracker", name, [*_TRACKERS, "none"])
+        if find_spec(name) is None:
+            raise InputError(f"--tracker is {name}, which is not installed: pip install {name}.")
+        made.append(_TRACKERS[name](experiment, store))
+    return made

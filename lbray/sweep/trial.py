@@ -1,0 +1,68 @@
+"""What a Tune trial is given, and what it tells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from lbray.planning import Placement
+from lbray.spec import Cell
+from lbray.store import Claims, Store, scratch
+
+CELLS = "cells"
+"""The name in a trial's config under which its cells stand."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """All that the processes of a trial need, as plain values.
+
+    Attributes:
+        store_location: of the store.
+        sweep: id of the sweep on whose behalf cells are claimed.
+        data_root: where datasets lie.
+        placement: who runs the cells.
+    """
+
+    store_location: str
+    sweep: str
+    data_root: str | None
+    placement: Placement
+
+    @cached_property
+    def store(self) -> Store:
+        """The store, opened in this process."""
+        return Store(self.store_location)
+
+    @cached_property
+    def claims(self) -> Claims:
+        """By which a cell is claimed for the sweep."""
+        return Claims(self.store.files, self.sweep)
+
+    @property
+    def scratch(self) -> dict[str, Any]:
+        """Where Ray may write what it writes, in its own words: in the store, where all nodes
+        can. The sweep removes it when it ends."""
+        files = self.store.files
+        return {
+            "storage_filesystem": files.filesystem,
+            "storage_path": files.path(scratch(self.sweep)),
+        }
+
+    @property
+    def root(self) -> Path | None:
+        """Where datasets lie, as a path."""
+        return None if self.data_root is None else Path(self.data_root)
+
+
+def pack(cells: tuple[Cell, ...]) -> dict[str, dict[str, Any]]:
+    """Cells as one value of a trial's config: their settings by id."""
+    return {cell.id: cell.settings for cell in cells}
+
+
+def cells_of(config: Mapping[str, Any]) -> list[Cell]:
+    """The cells of a trial's config."""
+    return [Cell.from_mapping(settings) for settings in config[CELLS].values()]

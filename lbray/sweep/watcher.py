@@ -1,0 +1,133 @@
+"""Tune's callbacks: what becomes of each trial's cells."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Literal
+
+from ray import tune
+
+from lbray.spec import Cell
+from lbray.store import Lease, Result, Store
+from lbray.sweep.journal import Journal
+from lbray.sweep.trial import cells_of
+
+
+class Watcher(tune.Callback):  # type: ignore[misc]
+    """Sees to it that every cell of every trial has a result, or is known not to have one.
+
+    Args:
+        store: where results are.
+        journal: is told.
+        results: of the sweep, by cell id; filled as cells end.
+        lease: under which cells are claimed; those that end are released.
+        scheduler: the name of what ends trials before their time; None if nothing does.
+
+    Attributes:
+        again: cells that another sweep was running, or that their trial did not come to.
+        deadline: when the sweep's time is up, as `time.monotonic` counts; None if never.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        journal: Journal,
+        results: dict[str, Result],
+        lease: Lease,
+        scheduler: str | None,
+    ) -> None:
+        self.again: list[Cell] = []
+        self.deadline: float | None = None
+        self._store = store
+        self._journal = journal
+        self._results = results
+        self._lease = lease
+        self._scheduler = scheduler
+        self._waiting: dict[str, list[Cell]] = {}
+
+    @property
+    def unfinished(self) -> list[Cell]:
+        """Cells whose trials have begun and not ended."""
+        return [cell for cells in self._waiting.values() for cell in cells]
+
+    @property
+    def time_is_up(self) -> bool:
+        """Whether the deadline has passed: a cell without a result is then one to continue."""
+        return self.deadline is not None and time.monotonic() >= self.deadline
+
+    def has_ended(self, cell: Cell) -> bool:
+        """Take note of a cell's result, if it has one; this sweep's or another's."""
+        result = self._store.result(cell.id)
+        if result is None or result.status == "pruned":
+            return False
+        self._end(cell, result)
+        return True
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        """Tune saves its callbacks with its state, from which nothing is ever restored here."""
+        return tune.Callback, ()
+
+    def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        """A trial's process began, or began again."""
+        waiting = self._waiting.setdefault(trial.trial_id, cells_of(trial.config))
+        if waiting:
+            self._journal.cell_started(waiting[0])
+
+    def on_trial_result(
+        self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """A cell finished an epoch, so that those before it in the trial have ended; or another
+        sweep holds it."""
+        waiting = self._waiting[trial.trial_id]
+        cell = next((cell for cell in waiting if cell.id == result.get("cell")), None)
+        if cell is None:
+            return
+        if "holder" in result:
+            waiting.remove(cell)
+            self.again.append(cell)
+            self._journal.cell_held(cell, result["holder"])
+            return
+        if cell is not waiting[0]:
+            while waiting[0] is not cell:
+                self._finish(waiting.pop(0))
+            self._journal.cell_started(cell)
+        self._journal.epoch(cell, result)
+
+    def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        """A trial came to its end, or was ended by a scheduler or because the time was up."""
+        epochs = (trial.last_result or {}).get("epochs", 0)
+        for cell in self._waiting.pop(trial.trial_id):
+            self._finish(cell, epochs)
+
+    def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        """A trial's process died too often: under its first cell that has no result."""
+        last_line = str(trial.get_error()).strip().splitlines()[-1:]
+        reason: str | None = " ".join(["its process died", *last_line])
+        for cell in self._waiting.pop(trial.trial_id):
+            if self.has_ended(cell):
+                continue
+            if reason is None:
+                self.again.append(cell)
+            else:
+                self._give(cell, "failed", reason)
+                reason = None
+
+    def _finish(self, cell: Cell, epochs: int = 0) -> None:
+        """Take note of a cell's result; one that has none gets one, unless the time was up."""
+        if self.has_ended(cell) or self.time_is_up:
+            return
+        if self._scheduler:
+            how_far = f"after epoch {epochs} of {cell.max_epochs}"
+            self._give(cell, "pruned", f"ended by {self._scheduler} {how_far}")
+        else:
+            self._give(cell, "failed", "its process ended without a result")
+
+    def _give(self, cell: Cell, status: Literal["failed", "pruned"], reason: str) -> None:
+        result = Result(id=cell.id, status=status, reason=reason)
+        self._store.cell(cell.id).finish(result)
+        self._end(cell, result)
+
+    def _end(self, cell: Cell, result: Result) -> None:
+        self._lease.release(cell.id)
+        self._results[cell.id] = result
+        self._journal.cell_ended(cell, result)

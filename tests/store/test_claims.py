@@ -1,0 +1,124 @@
+"""Two sweeps on one store, in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from lbray.store import Claims, Lease, Store, claims
+
+CELLS = [f"{number:016x}" for number in range(60)]
+
+
+def take_all(location: str, done: str, barrier) -> None:
+    """Claim cells in the order of their ids until each has been done by somebody."""
+    files = Store(location).files
+    with Lease(files) as lease:
+        barrier.wait()
+        left = list(CELLS)
+        while left:
+            for cell in list(left):
+                if lease.claim(cell) is None:
+                    if files.read(f"{done}/{cell}") is None:
+                        files.append(f"{done}/{cell}", f"{os.getpid()}")
+                    left.remove(cell)
+                    lease.release(cell)
+
+
+@pytest.mark.parametrize("sweeps", [2, 3])
+def test_no_cell_is_run_twice_and_none_is_lost(store: Store, sweeps: int):
+    context = multiprocessing.get_context("fork")
+    barrier = context.Barrier(sweeps)
+    processes = [
+        context.Process(target=take_all, args=(store.location, "done", barrier))
+        for _ in range(sweeps)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+        assert process.exitcode == 0
+    assert store.files.list("done") == CELLS
+    assert all(len(store.files.read(f"done/{cell}").splitlines()) == 1 for cell in CELLS)
+    assert store.files.list("sweeps") == []
+    assert all(store.files.list(f"cells/{cell}") == [] for cell in CELLS)
+
+
+def test_a_claim_is_seen_by_others_until_it_is_released(store: Store):
+    with Lease(store.files) as first, Lease(store.files) as second:
+        assert first.claim(CELLS[0]) is None
+        assert first.claim(CELLS[0]) is None
+        assert second.claim(CELLS[0]) == f"process {os.getpid()} on {os.uname().nodename}"
+        assert second.holder(CELLS[0]) is not None
+        assert first.holder(CELLS[0]) is None
+        first.release(CELLS[0])
+        assert second.claim(CELLS[0]) is None
+
+
+def test_any_process_claims_on_a_sweeps_behalf(store: Store):
+    with Lease(store.files) as lease, Lease(store.files) as other:
+        assert Claims(store.files, lease.id).claim(CELLS[0]) is None
+        assert other.claim(CELLS[0]) is not None
+        assert lease.claim(CELLS[0]) is None
+
+
+def _hold(location: str, ready) -> None:
+    with Lease(Store(location).files) as lease:
+        lease.claim(CELLS[0])
+        Store(location).files.write(f"{claims.scratch(lease.id)}/left", b"")
+        ready.set()
+        time.sleep(60)
+
+
+def test_what_a_killed_sweep_held_is_free_at_once_and_swept_away(store: Store):
+    context = multiprocessing.get_context("fork")
+    ready = context.Event()
+    process = context.Process(target=_hold, args=(store.location, ready))
+    process.start()
+    assert ready.wait(20)
+    with Lease(store.files) as lease:
+        assert lease.claim(CELLS[0]) is not None
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    with Lease(store.files) as lease:
+        assert lease.claim(CELLS[0]) is None
+        assert store.files.list("sweeps") == [f"{lease.id}.json"]
+        assert store.files.list(f"cells/{CELLS[0]}") == [f"claim-{lease.id}.json"]
+    assert not list(Path(store.location).glob("scratch-*"))
+
+
+def test_a_sweep_on_another_machine_is_alive_until_its_lease_runs_out(store: Store):
+    with Lease(store.files) as there, Lease(store.files) as here:
+        there.claim(CELLS[0])
+        name = f"sweeps/{there.id}.json"
+        lease = json.loads(store.files.read(name)) | {"machine": "another", "pid": 1, "began": "0"}
+        store.files.write(name, json.dumps(lease).encode())
+        assert here.claim(CELLS[0]) == f"process 1 on {os.uname().nodename}"
+        lease["expires"] = time.time() - 1
+        store.files.write(name, json.dumps(lease).encode())
+        assert here.claim(CELLS[0]) is None
+
+
+def test_a_lease_is_renewed(store: Store, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(claims, "_RENEW_S", 0.02)
+    with Lease(store.files) as lease:
+        path = Path(store.location) / "sweeps" / f"{lease.id}.json"
+        first = json.loads(path.read_text())["expires"]
+        deadline = time.monotonic() + 20
+        while json.loads(path.read_text())["expires"] <= first:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"pid": 1}', b'{"expires": "x", "pid": "y"}'])
+def test_an_unreadable_lease_is_nobodys(store: Store, content: bytes):
+    with Lease(store.files) as lease:
+        store.files.write("sweeps/0123.json", content)
+        store.files.write(f"cells/{CELLS[0]}/claim-0123.json", b"{}")
+        assert lease.claim(CELLS[0]) is None
