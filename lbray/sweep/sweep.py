@@ -111,7 +111,6 @@ def sweep(
         with (
             Lease(store.files) as lease,
             Display(board, console or Console(stderr=True)) as display,
-            _stopped_by_sigterm(),
         ):
             journal = Journal(store.event_log(experiment.name), board, display)
             journal.sweep_started(plan, placement)
@@ -124,7 +123,7 @@ def sweep(
                 Watcher(store, journal, results, lease, limits.scheduler),
             )
             try:
-                with ray_session(placement, address):
+                with ray_session(placement, address), _stopped_by_sigterm():
                     interrupted = not run.all(missing)
             except KeyboardInterrupt:
                 interrupted = True
@@ -212,7 +211,8 @@ def _reopen_failed(cells: Sequence[Cell], store: Store) -> None:
 
 @contextmanager
 def _stopped_by_sigterm() -> Iterator[None]:
-    """SIGTERM, which a machine gets before it is taken away, is as Ctrl-C."""
+    """SIGTERM, which a machine gets before it is taken away, is as Ctrl-C. Ray has a handler of
+    its own, so this must come after it."""
 
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 from lbray.store import Store
 
@@ -21,12 +22,12 @@ def test_what_is_appended_is_read_once_and_in_order(store: Store):
 
 def test_a_line_that_is_not_whole_yet_is_read_when_it_is(store: Store):
     log = store.event_log("grid")
-    path = store.files.path("experiments/grid.events.jsonl")
+    path = Path(store.files.path("experiments/grid.events.jsonl"))
     whole = log.append("sweep_started")
-    with open(path, "a") as file:
+    with path.open("a") as file:
         file.write('{"time": "2026-01-01T00:00:00+00:00", ')
     assert log.read() == [whole]
-    with open(path, "a") as file:
+    with path.open("a") as file:
         file.write('"event": "epoch"}\n')
     assert [event["event"] for event in log.read()] == ["epoch"]
 

@@ -1,0 +1,173 @@
+"""Processes, nodes and whole sweeps that die while cells are trained.
+
+In each case: every finished cell is kept, a running one loses an epoch at most, the results equal
+those of an undisturbed sweep, and nothing is left behind.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from sweeps import Driver, experiment, left_behind, numbers, wait_until
+
+from lbray.spec import Experiment
+from lbray.store import Store
+from lbray.training import run_cell
+
+pytestmark = pytest.mark.faults
+
+GRID = """
+settings: {dataset: digits, max_epochs: 25, patience: 25}
+blocks:
+  - {loss: baseline, seed: [0, 1]}
+  - {loss: magnet, lambda: 0.5, seed: [0, 1]}
+"""
+"""Four cells of some seconds each."""
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    declared, store = experiment(folder, GRID), Store(str(folder / "store"))
+    for cell in declared.cells():
+        run_cell(cell, store)
+    return numbers(store, declared)
+
+
+@pytest.fixture
+def declared(tmp_path: Path) -> Experiment:
+    return experiment(tmp_path, GRID)
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Store:
+    """Where a driver that is started in `tmp_path` puts its results."""
+    return Store(str(tmp_path / "results"))
+
+
+class Watched:
+    """What cells had come to when something was about to happen to them."""
+
+    def __init__(self, declared: Experiment, store: Store) -> None:
+        self._cells, self._store = declared.cells(), store
+        self.histories: dict[str, list] = {}
+        self.finished: dict[str, int] = {}
+
+    def epochs(self) -> dict[str, int]:
+        """Finished epochs of the cells that are being trained."""
+        running = [cell for cell in self._cells if self._store.result(cell.id) is None]
+        histories = {cell.id: self._store.cell(cell.id).history() for cell in running}
+        return {cell: len(history) for cell, history in histories.items() if history}
+
+    def remember(self) -> None:
+        """Take note of how things stand."""
+        for cell in self._cells:
+            self.histories[cell.id] = self._store.cell(cell.id).history()
+            if self._store.result(cell.id) is not None:
+                self.finished[cell.id] = self._result(cell.id).stat().st_mtime_ns
+
+    def assert_kept(self) -> None:
+        """Finished cells were not touched; of the others, one epoch was trained anew at most.
+
+        No two runs of an epoch take equally long, so its duration tells which run it is of.
+        """
+        for cell, written in self.finished.items():
+            assert self._result(cell).stat().st_mtime_ns == written
+        for cell, before in self.histories.items():
+            after = self._store.cell(cell).history()
+            kept = [
+                old["time/epoch_s"] == new["time/epoch_s"]
+                for old, new in zip(before, after, strict=False)
+            ]
+            assert sum(kept) >= len(before) - 1
+
+    def _result(self, cell_id: str) -> Path:
+        return Path(self._store.location) / "cells" / cell_id / "result.json"
+
+
+def assert_nothing_left(driver: Driver, store: Store) -> None:
+    assert not left_behind(Path(store.location))
+    wait_until(lambda: not driver.descendants())
+
+
+def test_an_actor_is_killed(declared, results: Store, undisturbed, tmp_path: Path):
+    watched = Watched(declared, results)
+    driver = Driver("sweep", "grid.yaml", cwd=tmp_path)
+    wait_until(lambda: max(watched.epochs().values(), default=0) >= 5)
+    victims = driver.descendants("ImplicitFunc")
+    assert victims
+    watched.remember()
+    os.kill(victims[0], signal.SIGKILL)
+    code, _, messages = driver.ended()
+    assert code == 0, messages
+    watched.assert_kept()
+    assert numbers(results, declared) == undisturbed
+    assert_nothing_left(driver, results)
+
+
+@pytest.mark.parametrize("kill", ["SIGKILL", "SIGTERM", "SIGINT"])
+def test_the_driver_is_killed(declared, results: Store, undisturbed, tmp_path: Path, kill: str):
+    watched = Watched(declared, results)
+    first = Driver("sweep", "grid.yaml", cwd=tmp_path)
+    wait_until(lambda: max(watched.epochs().values(), default=0) >= 5)
+    watched.remember()
+    first.process.send_signal(signal.Signals[kill])
+    code, _, messages = first.ended(60)
+    if kill != "SIGKILL":
+        assert code == 130
+        assert "the same command continues: lbray sweep grid.yaml" in messages
+        assert not first.descendants()
+    second = Driver("sweep", "grid.yaml", cwd=tmp_path)
+    code, _, messages = second.ended()
+    assert code == 0, messages
+    watched.assert_kept()
+    assert numbers(results, declared) == undisturbed
+    assert_nothing_left(second, results)
+    assert_nothing_left(first, results)
+
+
+def test_two_sweeps_on_one_store_share_the_cells(
+    declared, results: Store, undisturbed, tmp_path: Path
+):
+    drivers = [Driver("sweep", "grid.yaml", "--actors", "1", cwd=tmp_path) for _ in range(2)]
+    for driver in drivers:
+        code, _, messages = driver.ended()
+        assert code == 0, messages
+        assert "all 4 cells done" in messages
+    assert numbers(results, declared) == undisturbed
+    events = results.event_log("grid").read()
+    trained = [
+        event["cell"] for event in events if event["event"] == "epoch" and event["epochs"] == 1
+    ]
+    assert len(trained) == len(set(trained)), "a cell was begun twice"
+    for driver in drivers:
+        assert_nothing_left(driver, results)
+
+
+def test_one_of_two_sweeps_is_killed_and_the_other_takes_its_cell(tmp_path: Path, results: Store):
+    declared = experiment(
+        tmp_path,
+        "{settings: {dataset: digits, max_epochs: 80, seed: 0}, blocks: [{loss: baseline}]}",
+    )
+    (cell,) = declared.cells()
+    reference = Store(str(tmp_path / "reference"))
+    run_cell(cell, reference)
+    watched = Watched(declared, results)
+    drivers = [Driver("sweep", "grid.yaml", cwd=tmp_path) for _ in range(2)]
+    wait_until(lambda: any(e["event"] == "cell_held" for e in results.event_log("grid").read()))
+    wait_until(lambda: watched.epochs().get(cell.id, 0) >= 5)
+    (sweep,) = [name[6:-5] for name in results.files.list(f"cells/{cell.id}") if "claim-" in name]
+    holder = json.loads(results.files.read(f"sweeps/{sweep}.json"))["pid"]
+    drivers.sort(key=lambda driver: driver.process.pid != holder)
+    watched.remember()
+    drivers[0].process.kill()
+    drivers[0].ended(60)
+    code, _, messages = drivers[1].ended()
+    assert code == 0, messages
+    watched.assert_kept()
+    assert numbers(results, declared) == numbers(reference, declared)
+    assert_nothing_left(drivers[1], results)

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import pytest
+from small_cells import small_cell
+
+from lbray.errors import InputError
+from lbray.planning import Machine, Wishes, place
+
+CORES = Machine.of(cores=4, gpus=0)
+GPUS = Machine.of(cores=16, gpus=8)
+
+
+def cells(count: int, **settings):
+    return [small_cell(seed=seed, **settings) for seed in range(count)]
+
+
+def test_with_a_cell_for_every_device_each_has_a_process():
+    placement, _ = place(cells(24), CORES, Wishes(), seconds=100.0)
+    assert (placement.executor, placement.device, placement.at_once) == ("actor", "cpu", 4)
+    placement, _ = place(cells(24), GPUS, Wishes(), seconds=100.0)
+    assert (placement.device, placement.at_once, placement.gpus) == ("cuda", 8, 1.0)
+
+
+def test_a_few_long_cells_share_the_devices_and_a_few_short_ones_do_not():
+    long, why = place(cells(2), GPUS, Wishes(), seconds=3600.0)
+    assert (long.executor, long.workers_per_cell, long.at_once) == ("ddp", 4, 2)
+    assert "3604 s with a process per cell, 1137 s with 4" in why
+    short, _ = place(cells(2), GPUS, Wishes(), seconds=5.0)
+    assert short.executor == "actor"
+    unknown, why = place(cells(2), GPUS, Wishes())
+    assert unknown.executor == "actor"
+    assert "nothing is known" in why
+
+
+def test_short_cells_share_a_group_until_its_start_is_a_tenth_of_its_time():
+    wishes = Wishes(workers_per_cell=2)
+    placement, _ = place(cells(40), CORES, wishes, seconds=16.0)  # 10 s in a group of two
+    assert (placement.executor, placement.at_once) == ("ddp", 2)
+    assert placement.cells_per_group == 12
+    assert placement.sweep_seconds(40, 16.0) == 2 * 12 + 20 * 10
+    few, _ = place(cells(6), CORES, wishes, seconds=1.0)
+    assert few.cells_per_group == 3, "no more than leave every group something to do"
+    long, _ = place(cells(40), CORES, wishes, seconds=3600.0)
+    assert long.cells_per_group == 1
+
+
+def test_actors_take_as_long_as_the_longest_row_of_cells():
+    placement, _ = place(cells(9), CORES, Wishes(), seconds=10.0)
+    assert placement.sweep_seconds(9, 10.0) == 4 + 3 * 10
+
+
+def test_threads_and_fractions_of_a_gpu_change_how_many_run_at_once():
+    assert place(cells(9), CORES, Wishes(threads=2))[0].at_once == 2
+    assert place(cells(99), GPUS, Wishes(gpus_per_cell=0.25))[0].at_once == 32
+    assert place(cells(99), GPUS, Wishes(gpus_per_cell=2))[0].at_once == 4
+    assert place(cells(99), CORES, Wishes(at_once=7))[0].at_once == 7
+
+
+@pytest.mark.parametrize(
+    ("machine", "wishes", "sentence"),
+    [
+        (
+            CORES,
+            Wishes(workers_per_cell=5),
+            "--workers-per-cell is 5, but must be at most 4, with 4 cores.",
+        ),
+        (
+            CORES,
+            Wishes(workers_per_cell=3, threads=2),
+            "--workers-per-cell is 3, but must be at most 2, with 4 cores and --threads 2.",
+        ),
+        (
+            GPUS,
+            Wishes(workers_per_cell=9),
+            "--workers-per-cell is 9, but must be at most 8, with 8 GPUs.",
+        ),
+        (
+            GPUS,
+            Wishes(workers_per_cell=2, gpus_per_cell=0.5),
+            "--gpus-per-cell is 0.5 with 2 workers per cell, but must be a whole number then",
+        ),
+        (GPUS, Wishes(gpus_per_cell=1.5), "--gpus-per-cell is 1.5, but must be a fraction of one"),
+        (GPUS, Wishes(gpus_per_cell=9), "--gpus-per-cell is 9, but must be a fraction of one"),
+        (CORES, Wishes(gpus_per_cell=1), "--gpus-per-cell is 1, but there is no GPU here."),
+        (CORES, Wishes(threads=5), "--threads is 5, but must be at most 4, the cores."),
+        (
+            CORES,
+            Wishes(executor="actor", workers_per_cell=2),
+            "--workers-per-cell is 2, but --executor actor has one process per cell",
+        ),
+    ],
+)
+def test_what_the_machine_cannot_give_is_refused(machine: Machine, wishes: Wishes, sentence: str):
+    with pytest.raises(InputError) as refused:
+        place(cells(3), machine, wishes)
+    assert str(refused.value).startswith(sentence)
+
+
+def test_more_workers_than_samples_in_a_batch_are_refused():
+    with pytest.raises(InputError, match="at most the batch_size, 2"):
+        place(cells(1, batch_size=2), CORES, Wishes(workers_per_cell=3))

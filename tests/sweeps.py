@@ -1,0 +1,111 @@
+"""Real sweeps, in this process or in one of their own, and what they leave behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from lbray import spec
+from lbray.planning import Placement, plan, preflight
+from lbray.store import Store
+from lbray.sweep import Outcome, sweep
+
+GRID = """
+settings: {dataset: digits, seed: [0, 1], max_epochs: 3, train_size: 600, test_size: 200}
+blocks:
+  - loss: baseline
+  - {loss: [magnet, latent_boost], lambda: 0.5}
+"""
+"""Six cells of a second or so."""
+
+LONG = GRID.replace("max_epochs: 3", "max_epochs: 12")
+"""Six cells that last long enough to be disturbed."""
+
+_MARK = "LBRAY_TEST_MARK"
+
+
+def experiment(folder: Path, text: str = GRID, name: str = "grid") -> spec.Experiment:
+    path = folder / f"{name}.yaml"
+    path.write_text(text)
+    return spec.load(path)
+
+
+def run(
+    declared: spec.Experiment, store: Store, placement: Placement, **options: object
+) -> Outcome:
+    planned = plan(declared.cells(), store)
+    preflight(planned, store, None, placement.at_once)
+    return sweep(declared, planned, store, placement, **options)
+
+
+def actors(at_once: int) -> Placement:
+    return Placement("actor", "cpu", at_once)
+
+
+def numbers(store: Store, declared: spec.Experiment) -> dict[str, object]:
+    """Everything that a cell's settings decide, per cell."""
+
+    def without_time(metrics: dict[str, float]) -> dict[str, float]:
+        return {name: value for name, value in metrics.items() if not name.startswith("time/")}
+
+    return {
+        cell.id: (
+            without_time(store.result(cell.id).metrics),
+            [without_time(epoch) for epoch in store.cell(cell.id).history()],
+            store.result(cell.id).weights_sha256,
+        )
+        for cell in declared.cells()
+    }
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.05)
+
+
+class Driver:
+    """``lbray …`` in a process of its own, whose descendants can be found."""
+
+    def __init__(self, *words: str, cwd: Path, **environment: str) -> None:
+        self.mark = uuid.uuid4().hex
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", "from lbray.cli import main; main()", *words],
+            cwd=cwd,
+            env={**os.environ, **environment, _MARK: self.mark},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def ended(self, seconds: float = 200) -> tuple[int, str, str]:
+        """Exit code, standard output and standard error."""
+        out, messages = self.process.communicate(timeout=seconds)
+        return self.process.returncode, out, messages
+
+    def descendants(self, title: str = "") -> list[int]:
+        """Living processes that inherited the driver's environment, by their title."""
+        return [
+            pid for pid, command in self._marked() if title in command and pid != self.process.pid
+        ]
+
+    def _marked(self) -> Iterator[tuple[int, str]]:
+        for entry in Path("/proc").iterdir():
+            with contextlib.suppress(OSError):
+                if entry.name.isdigit() and self.mark.encode() in (entry / "environ").read_bytes():
+                    yield int(entry.name), (entry / "cmdline").read_bytes().decode(errors="ignore")
+
+
+def left_behind(folder: Path) -> list[Path]:
+    """What a store has only while a sweep runs on it."""
+    passing = ("*.tmp", "resume.safetensors", "claim-*", "scratch-*")
+    found = [path for pattern in passing for path in folder.rglob(pattern)]
+    return found + list((folder / "sweeps").glob("*"))
