@@ -3,6 +3,7 @@
 LbrayError
 ├── InputError       the user gave something that cannot be used; the command line exits with 2
 ├── DamagedArtefact  a stored file is truncated, altered or not ours; it is never used
+├── StoreUnavailable the store does not answer or takes no more; a sweep ends, and continues later
 └── Diverged         a training left the finite numbers; its cell is recorded as failed
 """
 
@@ -30,6 +31,13 @@ class InputError(LbrayError):
 
 class DamagedArtefact(LbrayError):
     """A stored file does not match its checksum or is not of the format that its name says."""
+
+
+class StoreUnavailable(LbrayError):
+    """The store cannot be read or written: its disk is full, it is gone, or it refuses us.
+
+    It says nothing about a cell, so no cell is recorded as failed for it.
+    """
 
 
 class Diverged(LbrayError):

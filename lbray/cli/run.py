@@ -37,7 +37,7 @@ def run(settings: tuple[str, ...], store: str, data_root: Path | None, threads: 
     torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
     result = run_cell(
         cell,
-        artefacts,
+        artefacts.patient(),
         data_root=data_root,
         device="cuda" if torch.cuda.is_available() else "cpu",
         reporter=_Lines(),

@@ -59,7 +59,7 @@ def watch(experiment: str, store: str, as_json: bool) -> int:
     from lbray.monitor import Board, Display, headline
     from lbray.store import Store
 
-    log = Store(store).event_log(experiment)
+    log = Store(store).patient().event_log(experiment)
     board = Board()
     with Display(board, Console(stderr=True, quiet=as_json)) as display:
         while True:

@@ -182,6 +182,13 @@ def _reused(name: str, planned: Plan, artefacts: Store) -> dict[str, int]:
 def _report(outcome: Outcome, again: str, name: str, store: str) -> int:
     """The last line, and the exit code."""
     failed, pruned = outcome.count("failed"), outcome.count("pruned")
+    if outcome.unavailable is not None:
+        click.echo(
+            f"stopped with {outcome.missing} cells to go: {outcome.unavailable} When that is "
+            f"mended, the same command continues: {again}",
+            err=True,
+        )
+        return 130
     if outcome.interrupted:
         click.echo(
             f"interrupted with {outcome.missing} cells to go; the same command continues: {again}",

@@ -2,7 +2,15 @@
 
 from lbray.losses.catalogue import Description, describe
 from lbray.losses.latent_loss import LatentLoss
-from lbray.losses.registry import build, default_warmup_epochs, fitted, names, parameters, trial
+from lbray.losses.registry import (
+    build,
+    default_warmup_epochs,
+    fitted,
+    known_defaults,
+    names,
+    parameters,
+    trial,
+)
 
 __all__ = [
     "Description",
@@ -11,6 +19,7 @@ __all__ = [
     "default_warmup_epochs",
     "describe",
     "fitted",
+    "known_defaults",
     "names",
     "parameters",
     "trial",

@@ -61,6 +61,12 @@ def parameters(name: str) -> dict[str, Any]:
     }
 
 
+def known_defaults(name: str) -> dict[str, Any]:
+    """As `parameters`, but nothing for ``module:attribute``: to import that is to run it."""
+    is_installed = ":" not in name or name.startswith(pml.PREFIX)
+    return parameters(name) if is_installed else {}
+
+
 def required(name: str) -> list[str]:
     """The parameters of a loss that have no default.
 

@@ -8,7 +8,14 @@ from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 
 from lbray import backbones, data, losses
 from lbray.errors import InputError
@@ -95,17 +102,35 @@ class Cell(BaseModel):
     @classmethod
     def from_mapping(cls, settings: Mapping[str, Any]) -> Self:
         """As `of`, from a mapping such as a parsed JSON object."""
+        return cls._validated(settings, resolved=False)
+
+    @classmethod
+    def resolved(cls, settings: Mapping[str, Any]) -> Self:
+        """The cell whose `settings` these are.
+
+        Nothing is filled in, and nothing that they name is looked up or imported: they may be a
+        stranger's.
+
+        Raises:
+            InputError: they are not such settings.
+        """
+        return cls._validated(settings, resolved=True)
+
+    @classmethod
+    def _validated(cls, settings: Mapping[str, Any], *, resolved: bool) -> Self:
         for name in settings:
             if name not in cls.field_names():
                 raise InputError.unknown("field", name, cls.field_names())
         try:
-            return cls.model_validate(settings)
+            return cls.model_validate(settings, context={"resolved": resolved})
         except ValidationError as problem:
             raise InputError(cls._sentence(problem)) from None
 
     @model_validator(mode="before")
     @classmethod
-    def _resolve(cls, given: dict[str, Any]) -> dict[str, Any]:
+    def _resolve(cls, given: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if info.context is not None and info.context["resolved"]:
+            return given
         settings = dict(given)
         dataset = settings.get("dataset")
         if isinstance(dataset, str):
@@ -201,16 +226,16 @@ class Cell(BaseModel):
 
     @property
     def loss_label(self) -> str:
-        """The loss's name; in brackets its parameters that differ from their defaults, and how it
-        is weighted and learns, where that differs."""
+        """The loss's name; in brackets its parameters that differ from their defaults (of a
+        ``module:attribute``, all), and how it is weighted and learns, where that differs."""
         if self.is_baseline:
             return BASELINE
-        defaults = losses.parameters(self.loss) | _BALANCE
+        defaults = losses.known_defaults(self.loss) | _BALANCE
         balance = {name: getattr(self, name) for name in _BALANCE}
         changed = [
             f"{name}={json.dumps(value).strip(chr(34))}"
             for name, value in (self.loss_params | balance).items()
-            if value != defaults[name]
+            if name not in defaults or value != defaults[name]
         ]
         return f"{self.loss}({', '.join(changed)})" if changed else self.loss
 

@@ -39,7 +39,7 @@ class CellFiles:
         """
         content = self._read("spec.json")
         try:
-            cell = Cell.from_mapping(json.loads(content or b"")["settings"])
+            cell = Cell.resolved(json.loads(content or b"")["settings"])
         except (InputError, ValueError, KeyError, TypeError) as problem:
             raise self._damaged("spec.json", f"not a spec ({problem})") from None
         if cell.id != self.id:

@@ -18,6 +18,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from lbray.errors import StoreUnavailable
 from lbray.store.files import Files
 
 LEASE_S = 120.0
@@ -90,12 +91,13 @@ class Lease(Claims):
     def __exit__(self, *_: object) -> None:
         self._ended.set()
         self._renewing.join()
-        self._files.delete_folder(scratch(self.id))
-        self._files.delete(_lease(self.id))
+        with contextlib.suppress(StoreUnavailable):  # the next sweep clears what this one left
+            self._files.delete_folder(scratch(self.id))
+            self._files.delete(_lease(self.id))
 
     def _renew(self) -> None:
         while not self._ended.wait(_RENEW_S):
-            with contextlib.suppress(OSError):  # a store that is away may be back in time
+            with contextlib.suppress(StoreUnavailable):  # it may be back before the lease is void
                 self._write()
 
     def _write(self) -> None:

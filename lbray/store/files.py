@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shutil
 import uuid
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pyarrow import fs
 
 from lbray.errors import InputError
+from lbray.store.patience import Patience, reason
 
 _SAFE_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _TEMPORARY = ".tmp"
@@ -19,18 +22,22 @@ _TEMPORARY = ".tmp"
 class Files:
     """Bytes under names such as ``cells/0123/result.json``, below one root.
 
+    Every method but `check_writable` and `path` raises `StoreUnavailable` where the store fails.
+
     Args:
         location: a local folder, or a URI that `pyarrow.fs` opens (``s3://…``, ``gs://…``).
+        patience_s: for how many seconds an object store that does not answer is asked again.
 
     Attributes:
         location: the same; a local folder in full, so that it means the same in any process.
         is_local: whether it is a local folder.
 
     Raises:
-        InputError: the location is not one of these.
+        InputError: the location is not one of these, or holds a password.
     """
 
-    def __init__(self, location: str) -> None:
+    def __init__(self, location: str, patience_s: float = 0.0) -> None:
+        _check_no_secret(location)
         try:
             if "://" in location:
                 self._system, self._root = fs.FileSystem.from_uri(location)
@@ -45,19 +52,29 @@ class Files:
                 f"or gs://bucket/path ({problem})."
             ) from None
         self.is_local = isinstance(self._system, fs.LocalFileSystem)
+        # a disk that fails or is full does so at once and stays so
+        self._patiently = Patience(self.location, 0.0 if self.is_local else patience_s)
 
     def read(self, name: str) -> bytes | None:
         """The content of a file, or None where there is none."""
-        try:
-            with self._system.open_input_stream(self.path(name)) as stream:
-                content: bytes = stream.read()
-                return content
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+        path = self.path(name)
+
+        def read() -> bytes | None:
+            try:
+                with self._system.open_input_stream(path) as stream:
+                    content: bytes = stream.read()
+                    return content
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+
+        return self._patiently(read)
 
     def write(self, name: str, content: bytes) -> None:
         """Replace a file as a whole: a reader sees the old content or the new, never a part."""
         path = self.path(name)
+        self._patiently(lambda: self._write(path, content))
+
+    def _write(self, path: str, content: bytes) -> None:
         target = path
         if self.is_local:
             self._system.create_dir(path.rpartition("/")[0], recursive=True)
@@ -76,33 +93,43 @@ class Files:
     def append(self, name: str, line: str) -> None:
         """Add one line at the end of a file in a local folder, in one piece."""
         path = self.path(name)
-        self._system.create_dir(path.rpartition("/")[0], recursive=True)
-        with self._system.open_append_stream(path) as stream:
-            stream.write(f"{line}\n".encode())
+
+        def append() -> None:
+            self._system.create_dir(path.rpartition("/")[0], recursive=True)
+            with self._system.open_append_stream(path) as stream:
+                stream.write(f"{line}\n".encode())
+
+        self._patiently(append)
 
     def read_from(self, name: str, position: int) -> bytes:
         """What a file in a local folder has from a position on; nothing where there is none."""
-        try:
-            with self._system.open_input_file(self.path(name)) as stream:
-                stream.seek(position)
-                content: bytes = stream.read()
-                return content
-        except FileNotFoundError:
-            return b""
+        path = self.path(name)
+
+        def read() -> bytes:
+            try:
+                with self._system.open_input_file(path) as stream:
+                    stream.seek(position)
+                    content: bytes = stream.read()
+                    return content
+            except FileNotFoundError:
+                return b""
+
+        return self._patiently(read)
 
     def delete(self, name: str) -> None:
         """Remove a file, if it is there."""
+        path = self.path(name)
+        self._patiently(lambda: self._delete(path))
+
+    def _delete(self, path: str) -> None:
         with contextlib.suppress(FileNotFoundError):
-            self._system.delete_file(self.path(name))
+            self._system.delete_file(path)
 
     def list(self, folder: str) -> list[str]:
         """The names of what lies directly in a folder, sorted; none if there is no such folder."""
         selector = fs.FileSelector(self.path(folder), allow_not_found=True)
-        return sorted(
-            info.base_name
-            for info in self._system.get_file_info(selector)
-            if not info.base_name.endswith(_TEMPORARY)
-        )
+        infos = self._patiently(lambda: self._system.get_file_info(selector))
+        return sorted(info.base_name for info in infos if not info.base_name.endswith(_TEMPORARY))
 
     def sweep_temporaries(self, folder: str) -> None:
         """Remove what writers that were killed left in a folder."""
@@ -120,15 +147,14 @@ class Files:
         root = Path(self._root)
         absent = [each for each in (root, *root.parents) if self.is_local and not each.exists()]
         try:
-            self.write(probe, b"lbray")
-            self.delete(probe)
+            self._write(self.path(probe), b"lbray")
+            self._delete(self.path(probe))
             free = shutil.disk_usage(root).free if self.is_local else needed_bytes
             for folder in absent:
                 folder.rmdir()
         except OSError as problem:
-            reason = problem.strerror or str(problem).splitlines()[0]
             raise InputError(
-                f"store is '{self.location}', but cannot be written there: {reason}; "
+                f"store is '{self.location}', but cannot be written there: {reason(problem)}; "
                 "give a folder or URI that you may write to, with --store."
             ) from None
         if free < needed_bytes:
@@ -144,14 +170,19 @@ class Files:
 
     def delete_folder(self, name: str) -> None:
         """Remove a folder and all that is in it, if it is there."""
-        with contextlib.suppress(FileNotFoundError):
-            self._system.delete_dir(self.path(name))
+        path = self.path(name)
+
+        def delete() -> None:
+            with contextlib.suppress(FileNotFoundError):
+                self._system.delete_dir(path)
+
+        self._patiently(delete)
 
     def path(self, name: str) -> str:
         """A name as `filesystem` knows it.
 
         Raises:
-            InputError: the name could lead out of the store.
+            InputError: the name leads out of the store, or could.
         """
         for part in name.split("/"):
             if not _SAFE_PART.fullmatch(part):
@@ -159,4 +190,28 @@ class Files:
                     f"'{name}' is not a name in a store; each part must be letters, digits, "
                     "'_', '-' or '.', and may not begin with '.' or '-'."
                 )
-        return f"{self._root}/{name}"
+        path = f"{self._root}/{name}"
+        if self.is_local and not os.path.realpath(path).startswith(f"{self._root}/"):
+            raise InputError(
+                f"store is '{self.location}', in which a symbolic link leads '{name}' out of it, "
+                "but all of a store must lie inside; replace the link by what it points to."
+            )
+        return path
+
+
+def _check_no_secret(location: str) -> None:
+    """Locations are printed and stored, so none may hold a secret.
+
+    Raises:
+        InputError: this one does.
+    """
+    if "://" not in location:
+        return
+    scheme, rest, *_ = urlsplit(location)
+    user, at, host = rest.rpartition("@")
+    if at and ":" in user:
+        raise InputError(
+            f"store is '{scheme}://…@{host}…' with a password in it, but must be without; give the "
+            "credentials by environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
+            "GOOGLE_APPLICATION_CREDENTIALS) or by a profile."
+        )

@@ -12,20 +12,28 @@ from lbray.store.event_log import EventLog
 from lbray.store.files import Files
 from lbray.store.result import Result
 
+PATIENCE_S = 300.0
+"""How long a `Store.patient` waits for an object store that does not answer."""
+
 
 class Store:
     """Cells by id under ``cells/``, experiments by name under ``experiments/``.
 
     Args:
         location: a local folder, or a URI that `pyarrow.fs` opens (``s3://…``, ``gs://…``).
+        patience_s: for how many seconds an object store that does not answer is asked again.
 
     Raises:
-        InputError: the location is not one of these.
+        InputError: the location is not one of these, or holds a password.
     """
 
-    def __init__(self, location: str) -> None:
-        self.files = Files(location)
+    def __init__(self, location: str, patience_s: float = 0.0) -> None:
+        self.files = Files(location, patience_s)
         self.location = self.files.location
+
+    def patient(self) -> Store:
+        """The same store, for work that should outlast its being away for some minutes."""
+        return Store(self.location, PATIENCE_S)
 
     def cell(self, cell_id: str) -> CellFiles:
         """The files of a cell, whether or not it was ever trained."""

@@ -16,6 +16,7 @@ from ray.train.torch import TorchConfig, TorchTrainer, get_device
 from ray.train.v2.api.exceptions import TrainingFailedError
 from ray.tune.integration.ray_train import TuneReportCallback
 
+from lbray.errors import StoreUnavailable
 from lbray.spec import Cell
 from lbray.store import Result
 from lbray.sweep.cores import claim_core
@@ -43,11 +44,14 @@ def train(config: Mapping[str, Any], task: Task) -> None:
             _fit(tuple(cells), task)
             return
         except TrainingFailedError as problem:
+            cause = _cause(problem)
+            if isinstance(cause, StoreUnavailable):
+                raise cause from None
             while cells and _is_ended(cells[0], task):
                 del cells[0]
             if cells:
                 cell = cells.pop(0)
-                result = Result(id=cell.id, status="failed", reason=_reason(problem))
+                result = Result(id=cell.id, status="failed", reason=_reason(cause))
                 task.store.cell(cell.id).finish(result)
 
 
@@ -117,7 +121,11 @@ def _is_ended(cell: Cell, task: Task) -> bool:
     return result is not None and result.status != "pruned"
 
 
-def _reason(problem: TrainingFailedError) -> str:
+def _cause(problem: TrainingFailedError) -> BaseException:
     failures = getattr(problem, "worker_failures", {})
-    cause = next(iter(failures.values()), problem)
+    found: BaseException = next(iter(failures.values()), problem)
+    return found
+
+
+def _reason(cause: BaseException) -> str:
     return " ".join(["a worker failed:", type(cause).__name__, *str(cause).split()[:60]])

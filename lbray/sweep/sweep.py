@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from ray import tune
 from rich.console import Console
 
+from lbray.errors import StoreUnavailable
 from lbray.monitor import Board, Display
 from lbray.planning import Placement, Plan
 from lbray.spec import Cell, Experiment
@@ -23,7 +24,7 @@ from lbray.sweep.journal import Journal
 from lbray.sweep.ray_session import ray_session
 from lbray.sweep.schedulers import scheduler as build_scheduler
 from lbray.sweep.trial import CELLS, Task, pack
-from lbray.sweep.watcher import Watcher
+from lbray.sweep.watcher import StopsWithTheStore, Watcher
 
 _RETRIES = 2
 """How often a trial whose process died is started again before its cell is recorded as failed."""
@@ -38,11 +39,13 @@ class Outcome:
         results: of all the experiment's cells that have one, by id.
         total: how many cells the experiment has.
         interrupted: whether it was stopped before its end.
+        unavailable: what the store said, if that is why.
     """
 
     results: dict[str, Result]
     total: int
     interrupted: bool
+    unavailable: str | None = None
 
     def count(self, status: str) -> int:
         """How many cells have a result of this status."""
@@ -101,10 +104,11 @@ def sweep(
         The outcome; after Ctrl-C or SIGTERM, that of an interrupted sweep, which the same call
         completes.
     """
+    store = store.patient()
     store.record_experiment(experiment, plan.cells)
     results = dict(plan.results)
     missing = plan.missing[: limits.cells]
-    interrupted = False
+    interrupted, unavailable = False, None
     if missing:
         _reopen_failed(missing, store)
         board = Board()
@@ -127,10 +131,12 @@ def sweep(
                     interrupted = not run.all(missing)
             except KeyboardInterrupt:
                 interrupted = True
-            for cell in run.watcher.unfinished:
-                lease.release(cell.id)
-            journal.sweep_ended(interrupted)
-    return Outcome(results, len(plan.cells), interrupted)
+            unavailable = run.watcher.unavailable
+            with suppress(StoreUnavailable):
+                for cell in run.watcher.unfinished:
+                    lease.release(cell.id)
+                journal.sweep_ended(interrupted)
+    return Outcome(results, len(plan.cells), interrupted, unavailable)
 
 
 @dataclass
@@ -144,12 +150,13 @@ class _Run:
     watcher: Watcher
 
     def all(self, cells: Sequence[Cell]) -> bool:
-        """Run cells until each has a result; whether that came about before the time was up."""
+        """Run cells until each has a result; whether that came about before the time was up or the
+        store failed."""
         if self.limits.hours is not None:
             self.watcher.deadline = time.monotonic() + 3600 * self.limits.hours
         while cells:
             self._fit(cells)
-            if self.watcher.time_is_up:
+            if self.watcher.must_stop:
                 return False
             cells = self._left_by_others()
         return True
@@ -195,6 +202,7 @@ class _Run:
                 name="sweep",
                 verbose=0,
                 callbacks=[self.watcher, *self.trackers],
+                stop=StopsWithTheStore(self.watcher),
                 failure_config=tune.FailureConfig(max_failures=_RETRIES),
                 **self.task.scratch,
             ),

@@ -35,7 +35,7 @@ class Task:
     @cached_property
     def store(self) -> Store:
         """The store, opened in this process."""
-        return Store(self.store_location)
+        return Store(self.store_location).patient()
 
     @cached_property
     def claims(self) -> Claims:
@@ -65,4 +65,4 @@ def pack(cells: tuple[Cell, ...]) -> dict[str, dict[str, Any]]:
 
 def cells_of(config: Mapping[str, Any]) -> list[Cell]:
     """The cells of a trial's config."""
-    return [Cell.from_mapping(settings) for settings in config[CELLS].values()]
+    return [Cell.resolved(settings) for settings in config[CELLS].values()]

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Literal
 
 from ray import tune
 
+from lbray.errors import StoreUnavailable
 from lbray.spec import Cell
 from lbray.store import Lease, Result, Store
 from lbray.sweep.journal import Journal
@@ -26,6 +30,8 @@ class Watcher(tune.Callback):  # type: ignore[misc]
     Attributes:
         again: cells that another sweep was running, or that their trial did not come to.
         deadline: when the sweep's time is up, as `time.monotonic` counts; None if never.
+        unavailable: what the store said when it failed, or failed a trial; the sweep cannot go on
+            then, and no cell is to blame.
     """
 
     def __init__(
@@ -38,6 +44,7 @@ class Watcher(tune.Callback):  # type: ignore[misc]
     ) -> None:
         self.again: list[Cell] = []
         self.deadline: float | None = None
+        self.unavailable: str | None = None
         self._store = store
         self._journal = journal
         self._results = results
@@ -55,6 +62,11 @@ class Watcher(tune.Callback):  # type: ignore[misc]
         """Whether the deadline has passed: a cell without a result is then one to continue."""
         return self.deadline is not None and time.monotonic() >= self.deadline
 
+    @property
+    def must_stop(self) -> bool:
+        """Whether a cell that has no result now is one to continue later."""
+        return self.time_is_up or self.unavailable is not None
+
     def has_ended(self, cell: Cell) -> bool:
         """Take note of a cell's result, if it has one; this sweep's or another's."""
         result = self._store.result(cell.id)
@@ -70,8 +82,9 @@ class Watcher(tune.Callback):  # type: ignore[misc]
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         """A trial's process began, or began again."""
         waiting = self._waiting.setdefault(trial.trial_id, cells_of(trial.config))
-        if waiting:
-            self._journal.cell_started(waiting[0])
+        with self._noting_failures():
+            if waiting:
+                self._journal.cell_started(waiting[0])
 
     def on_trial_result(
         self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any
@@ -82,39 +95,53 @@ class Watcher(tune.Callback):  # type: ignore[misc]
         cell = next((cell for cell in waiting if cell.id == result.get("cell")), None)
         if cell is None:
             return
-        if "holder" in result:
-            waiting.remove(cell)
-            self.again.append(cell)
-            self._journal.cell_held(cell, result["holder"])
-            return
-        if cell is not waiting[0]:
-            while waiting[0] is not cell:
-                self._finish(waiting.pop(0))
-            self._journal.cell_started(cell)
-        self._journal.epoch(cell, result)
+        with self._noting_failures():
+            if "holder" in result:
+                waiting.remove(cell)
+                self.again.append(cell)
+                self._journal.cell_held(cell, result["holder"])
+                return
+            if cell is not waiting[0]:
+                while waiting[0] is not cell:
+                    self._finish(waiting.pop(0))
+                self._journal.cell_started(cell)
+            self._journal.epoch(cell, result)
 
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         """A trial came to its end, or was ended by a scheduler or because the time was up."""
         epochs = (trial.last_result or {}).get("epochs", 0)
-        for cell in self._waiting.pop(trial.trial_id):
-            self._finish(cell, epochs)
+        with self._noting_failures():
+            for cell in self._waiting.pop(trial.trial_id):
+                self._finish(cell, epochs)
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-        """A trial's process died too often: under its first cell that has no result."""
-        last_line = str(trial.get_error()).strip().splitlines()[-1:]
-        reason: str | None = " ".join(["its process died", *last_line])
-        for cell in self._waiting.pop(trial.trial_id):
-            if self.has_ended(cell):
-                continue
-            if reason is None:
-                self.again.append(cell)
-            else:
-                self._give(cell, "failed", reason)
-                reason = None
+        """A trial's process died too often, under its first cell that has no result; or the store
+        failed it."""
+        last_line = _last_error(trial)
+        _, from_store, why = last_line.partition(f"{StoreUnavailable.__name__}: ")
+        if from_store:
+            self.unavailable = self.unavailable or why
+        reason: str | None = f"its process died {last_line}".strip()
+        with self._noting_failures():
+            for cell in self._waiting.pop(trial.trial_id):
+                if self.has_ended(cell) or self.must_stop:
+                    continue
+                if reason is None:
+                    self.again.append(cell)
+                else:
+                    self._give(cell, "failed", reason)
+                    reason = None
+
+    @contextmanager
+    def _noting_failures(self) -> Iterator[None]:
+        try:
+            yield
+        except StoreUnavailable as problem:
+            self.unavailable = self.unavailable or str(problem)
 
     def _finish(self, cell: Cell, epochs: int = 0) -> None:
-        """Take note of a cell's result; one that has none gets one, unless the time was up."""
-        if self.has_ended(cell) or self.time_is_up:
+        """Take note of a cell's result; one that has none gets one, unless the sweep must stop."""
+        if self.has_ended(cell) or self.must_stop:
             return
         if self._scheduler:
             how_far = f"after epoch {epochs} of {cell.max_epochs}"
@@ -131,3 +158,31 @@ class Watcher(tune.Callback):  # type: ignore[misc]
         self._lease.release(cell.id)
         self._results[cell.id] = result
         self._journal.cell_ended(cell, result)
+
+
+class StopsWithTheStore(tune.Stopper):  # type: ignore[misc]
+    """Ends all trials once the watcher has seen the store fail."""
+
+    def __init__(self, watcher: Watcher) -> None:
+        self._watcher = watcher
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """No single trial is ended."""
+        return False
+
+    def stop_all(self) -> bool:
+        """Whether the store has failed."""
+        return self._watcher.unavailable is not None
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        """As the watcher's."""
+        return tune.stopper.NoopStopper, ()
+
+
+def _last_error(trial: Any) -> str:
+    """The last line of what a trial said when it died last; nothing if it could not speak."""
+    try:
+        lines = Path(trial.error_file or "").read_text(errors="replace").strip().splitlines()
+    except OSError:
+        return ""
+    return lines[-1] if lines else ""

@@ -8,7 +8,7 @@ import torch
 
 from lbray import data
 from lbray.data import Splits
-from lbray.errors import DamagedArtefact, Diverged, InputError
+from lbray.errors import DamagedArtefact, Diverged, InputError, StoreUnavailable
 from lbray.spec import Cell
 from lbray.store import CellFiles, Result, Store
 from lbray.training.evaluate import evaluate
@@ -50,6 +50,7 @@ def run_cell(
         The result; None if the reporter ended the training.
 
     Raises:
+        StoreUnavailable: there is no result; the cell continues when it is run again.
         Exception: in a process group, what went wrong in this process alone. The others wait for
             it until the group is ended, and there is no result.
     """
@@ -76,6 +77,8 @@ def run_cell(
             weights_sha256=weights_sha256,
             provenance=how,
         )
+    except StoreUnavailable:
+        raise
     except Exception as problem:
         if workers.count > 1 and not isinstance(problem, Diverged):  # that befalls all at once
             raise

@@ -1,0 +1,81 @@
+"""Patience with a store that does not answer: to ask again, at growing intervals."""
+
+from __future__ import annotations
+
+import logging
+import random
+import re
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from lbray.errors import StoreUnavailable
+
+T = TypeVar("T")
+
+_FIRST_WAIT_S = 0.5
+_LONGEST_WAIT_S = 20.0
+_FINAL = re.compile(
+    r"ACCESS_DENIED|PERMISSION_DENIED|UNAUTHENTICATED|NO_SUCH_BUCKET|BucketNotFound|SIGNATURE"
+    r"|INVALID_ACCESS_KEY|INVALID_CLIENT_TOKEN|MISSING_AUTHENTICATION|UNRECOGNIZED_CLIENT"
+    r"|HTTP status 40[13]",
+    re.IGNORECASE,
+)
+"""What an object store says that it will say again."""
+_log = logging.getLogger("lbray.store")
+
+
+class Patience:
+    """Does what a store is asked to do, again and again while it does not answer.
+
+    The time is counted from when the store last answered, over all that was asked meanwhile.
+
+    Args:
+        location: of the store, for messages.
+        seconds: how long it may be away.
+    """
+
+    def __init__(self, location: str, seconds: float) -> None:
+        self._location = location
+        self._seconds = seconds
+        self._away_since: float | None = None
+
+    def __call__(self, operation: Callable[[], T]) -> T:
+        """What the operation returns.
+
+        Raises:
+            StoreUnavailable: the store refused, or was away for too long.
+        """
+        wait = _FIRST_WAIT_S
+        while True:
+            try:
+                result = operation()
+            except OSError as problem:
+                self._bear(problem, wait)
+            else:
+                self._away_since = None
+                return result
+            time.sleep(wait * random.uniform(0.5, 1.0))
+            wait = min(2 * wait, _LONGEST_WAIT_S)
+
+    def _bear(self, problem: OSError, wait: float) -> None:
+        now = time.monotonic()
+        first = self._away_since is None
+        self._away_since = now if self._away_since is None else self._away_since
+        why = reason(problem)
+        if _FINAL.search(str(problem)) or now + wait > self._away_since + self._seconds:
+            raise StoreUnavailable(
+                f"the store '{self._location}' cannot be used: {why}."
+            ) from problem
+        if first:
+            _log.warning(
+                "the store '%s' does not answer (%s); it is asked again for %.0f s",
+                self._location,
+                why,
+                self._seconds,
+            )
+
+
+def reason(problem: OSError) -> str:
+    """What a file system said, in one line."""
+    return problem.strerror or str(problem).splitlines()[0].rstrip(".")

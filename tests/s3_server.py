@@ -1,0 +1,126 @@
+"""An S3 server in a process of its own, and the road to it, which can be closed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+_SERVER = "import sys; from moto.server import main; main(['-H', '127.0.0.1', '-p', sys.argv[1]])"
+
+
+class Road:
+    """Carries connections to a port of this machine, unless it is closed.
+
+    Attributes:
+        port: where it begins.
+        bytes_left: after so many bytes towards the server the road closes itself; None for never.
+    """
+
+    def __init__(self, to: int) -> None:
+        self._to = to
+        self.port = free_port()
+        self.bytes_left: int | None = None
+        self._sockets: set[socket.socket] = set()
+        self._listener: socket.socket | None = None
+        self.open()
+
+    def open(self) -> None:
+        """Let connections through."""
+        self.bytes_left = None
+        self._listener = socket.create_server(("127.0.0.1", self.port))
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+
+    def close(self) -> None:
+        """Cut all connections, and refuse new ones."""
+        listener, self._listener = self._listener, None
+        for each in [listener, *self._sockets]:
+            if each is not None:
+                with contextlib.suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)
+                each.close()
+        self._sockets.clear()
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                here, _ = listener.accept()
+                there = socket.create_connection(("127.0.0.1", self._to))
+            except OSError:
+                return
+            self._sockets |= {here, there}
+            for ends in ((here, there, True), (there, here, False)):
+                threading.Thread(target=self._carry, args=ends, daemon=True).start()
+
+    def _carry(self, source: socket.socket, target: socket.socket, upwards: bool) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(2**16):
+                if upwards and self.bytes_left is not None:
+                    self.bytes_left -= len(data)
+                    if self.bytes_left < 0:
+                        self.close()
+                        return
+                target.sendall(data)
+        for each in (source, target):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def s3_server(**environment: str) -> Iterator[int]:
+    """A server without any bucket; its port."""
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-c", _SERVER, str(port)],
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not _answers(port):
+            assert process.poll() is None, "the server ended"
+            assert time.monotonic() < deadline, "the server does not answer"
+            time.sleep(0.1)
+        yield port
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _answers(port: int) -> bool:
+    try:
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).close()
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def make_bucket(port: int, name: str = "bucket") -> None:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/{name}", method="PUT")
+    urllib.request.urlopen(request, timeout=10).close()
+
+
+def uri(port: int, path: str) -> str:
+    """A store on the server, as a user would write it."""
+    return f"s3://{path}?scheme=http&endpoint_override=127.0.0.1:{port}&region=us-east-1"

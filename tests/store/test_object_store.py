@@ -1,0 +1,144 @@
+"""A store on a real S3 server, with the road to it open, closed and cut."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from s3_server import CREDENTIALS, Road, make_bucket, s3_server, uri
+from small_cells import small_cell
+
+from lbray.errors import InputError, StoreUnavailable
+from lbray.store import Lease, Store
+from lbray.store.files import Files
+from lbray.training import run_cell
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[int]:
+    with s3_server() as port:
+        make_bucket(port)
+        yield port
+
+
+@pytest.fixture(autouse=True)
+def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def road(server: int) -> Iterator[Road]:
+    road = Road(server)
+    yield road
+    road.close()
+
+
+@pytest.fixture
+def location(road: Road, request: pytest.FixtureRequest) -> str:
+    return uri(road.port, f"bucket/{request.node.name}")
+
+
+def test_files_are_written_read_listed_and_deleted(location: str):
+    files = Files(location)
+    files.check_writable(10**18)
+    files.write("cells/a/x.json", b"1")
+    files.write("cells/a/x.json", b"22")
+    assert (files.read("cells/a/x.json"), files.read("cells/a/y.json")) == (b"22", None)
+    assert (files.list("cells/a"), files.list("cells/b")) == (["x.json"], [])
+    files.delete("cells/a/x.json")
+    files.delete("cells/a/x.json")
+    assert files.list("cells/a") == []
+    files.write("cells/b/c/x.json", b"1")
+    files.delete_folder("cells/b")
+    files.delete_folder("cells/b")
+    assert files.list("cells/b/c") == []
+
+
+def test_a_cell_ends_as_it_does_in_a_folder(location: str, store: Store):
+    cell, there = small_cell(max_epochs=2), Store(location)
+    result = run_cell(cell, there)
+    assert result == there.result(cell.id)
+    assert there.cell(cell.id).best(result.weights_sha256)
+    assert there.cell(cell.id).resume() is None
+    assert result.weights_sha256 == run_cell(cell, store).weights_sha256
+
+
+def test_events_are_followed_while_they_are_written(location: str):
+    writer, reader = Store(location).event_log("grid"), Store(location).event_log("grid")
+    assert reader.read() == []
+    events = [writer.append("epoch", number=number) for number in range(3)]
+    writer.flush()
+    assert reader.read() == events
+    last = writer.append("sweep_finished")
+    writer.flush()
+    assert reader.read() == [last]
+
+
+def test_a_cell_is_claimed_by_one_of_many(location: str):
+    with Lease(Files(location)) as one, Lease(Files(location)) as other:
+        assert one.claim("a") is None
+        assert "process" in (other.claim("a") or "")
+        one.release("a")
+        assert other.claim("a") is None
+    assert Files(location).list("sweeps") == []
+
+
+def test_a_store_that_is_away_for_a_while_is_waited_for(location: str, road: Road):
+    files = Files(location, patience_s=60)
+    files.write("x", b"1")
+    road.close()
+    threading.Timer(3, road.open).start()
+    files.write("x", b"2")
+    assert files.read("x") == b"2"
+
+
+def test_a_store_that_stays_away_is_named_with_the_reason(location: str, road: Road):
+    files = Files(location)
+    files.write("x", b"1")
+    road.close()
+    with pytest.raises(StoreUnavailable, match=r"the store 's3://bucket/.*' cannot be used: "):
+        files.write("x", b"2")
+    with pytest.raises(StoreUnavailable):
+        files.read("x")
+
+
+def test_an_upload_that_is_cut_is_never_taken_for_a_file(location: str, road: Road):
+    files = Files(location)
+    content = bytes(25 * 2**20)  # in several parts
+    road.bytes_left = 17 * 2**20
+    with pytest.raises(StoreUnavailable):
+        files.write("cells/a/best.safetensors", content)
+    road.open()
+    assert files.read("cells/a/best.safetensors") is None
+    assert files.list("cells/a") == []
+    files.write("cells/a/best.safetensors", content)
+    assert files.read("cells/a/best.safetensors") == content
+
+
+def test_a_bucket_that_is_not_there_is_refused_at_once(server: int):
+    files = Files(uri(server, "elsewhere/store"), patience_s=600)
+    with pytest.raises(InputError, match=r"cannot be written there: .*NO_SUCH_BUCKET"):
+        files.check_writable()
+    with pytest.raises(StoreUnavailable, match="NO_SUCH_BUCKET"):
+        files.write("x", b"1")
+
+
+def test_with_credentials_that_are_not_known_a_store_is_refused_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    with s3_server(INITIAL_NO_AUTH_ACTION_COUNT="2") as port:
+        make_bucket(port)
+        files = Files(uri(port, "bucket/store"), patience_s=600)
+        with pytest.raises(InputError, match=r"cannot be written there: .*INVALID_ACCESS_KEY"):
+            files.check_writable()
+        with pytest.raises(StoreUnavailable):
+            files.read("x")
+
+
+def test_a_password_in_a_location_is_refused_and_not_repeated():
+    with pytest.raises(InputError, match="with a password in it, but must be without") as refused:
+        Files("s3://AKIA123:s3cr3t@bucket/store")
+    assert "s3cr3t" not in str(refused.value)
+    assert "AKIA123" not in str(refused.value)
