@@ -11,6 +11,7 @@ import click
 from lbray import __version__
 from lbray.cli.analyze import analyze
 from lbray.cli.data import data
+from lbray.cli.doctor import doctor
 from lbray.cli.losses import losses
 from lbray.cli.run import run
 from lbray.cli.status import status, watch
@@ -27,7 +28,7 @@ def lbray() -> None:
     """
 
 
-for command in (sweep, run, status, watch, analyze, data, losses):
+for command in (sweep, run, status, watch, analyze, data, losses, doctor):
     lbray.add_command(command)
 
 
