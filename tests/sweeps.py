@@ -64,7 +64,7 @@ def numbers(store: Store, declared: spec.Experiment) -> dict[str, object]:
     }
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 90) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 240) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come about in time"
@@ -86,7 +86,7 @@ class Driver:
             start_new_session=True,
         )
 
-    def ended(self, seconds: float = 200) -> tuple[int, str, str]:
+    def ended(self, seconds: float = 500) -> tuple[int, str, str]:
         """Exit code, standard output and standard error."""
         out, messages = self.process.communicate(timeout=seconds)
         return self.process.returncode, out, messages

@@ -71,7 +71,7 @@ def test_the_driver_is_killed(declared, results: Store, undisturbed, tmp_path: P
     watched.wait_for_epochs(5)
     watched.remember()
     first.process.send_signal(signal.Signals[kill])
-    code, _, messages = first.ended(60)
+    code, _, messages = first.ended()
     if kill != "SIGKILL":
         assert code == 130
         assert "the same command continues: lbray sweep grid.yaml" in messages
@@ -120,7 +120,7 @@ def test_one_of_two_sweeps_is_killed_and_the_other_takes_its_cell(tmp_path: Path
     drivers.sort(key=lambda driver: driver.process.pid != holder)
     watched.remember()
     drivers[0].process.kill()
-    drivers[0].ended(60)
+    drivers[0].ended()
     code, _, messages = drivers[1].ended()
     assert code == 0, messages
     watched.assert_kept()

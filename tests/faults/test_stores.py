@@ -64,7 +64,7 @@ def test_an_object_store_is_away_for_a_while(
         watched.remember()
         time.sleep(15)
         road.open()
-        code, _, messages = driver.ended(400)
+        code, _, messages = driver.ended()
         assert code == 0, messages
         watched.assert_kept()
         assert len(numbers(store, declared)) == 4
@@ -98,7 +98,7 @@ def test_the_disk_is_full(declared: Experiment, undisturbed, tmp_path: Path, sma
     watched.wait_for_epochs(5)
     ballast = small_disk / "ballast"
     _fill(ballast)
-    code, _, messages = first.ended(120)
+    code, _, messages = first.ended()
     assert code == 130, messages
     assert "No space left on device" in messages
     assert f"the same command continues: lbray {' '.join(words)}" in messages
@@ -135,7 +135,7 @@ def test_a_checkpoint_is_damaged(
     first = Driver("sweep", "grid.yaml", cwd=tmp_path)
     watched.wait_for_epochs(4)
     first.process.kill()
-    first.ended(60)
+    first.ended()
     wait_until(lambda: not first.descendants())
     for path in (tmp_path / "results" / "cells").glob(f"*/{name}"):
         content = bytearray(path.read_bytes())
