@@ -6,7 +6,7 @@ STORE ?= results
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: setup demo test check format clean
+.PHONY: setup demo test test-faults check format clean
 
 setup: $(INSTALLED)
 
@@ -29,6 +29,10 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest
+
+# processes, nodes and stores that die for real: about half an hour
+test-faults: setup
+	$(BIN)/python -m pytest -m faults --timeout 1200
 
 check: setup
 	$(BIN)/ruff format --check .

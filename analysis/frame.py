@@ -43,7 +43,7 @@ def load(store: Store | str, experiment: str) -> Cells:
             if result is None:
                 left_out[cell_id] = "it has no result yet"
             elif not result.done:
-                left_out[cell_id] = f"{files.cell().label} failed: {result.reason}"
+                left_out[cell_id] = f"{files.cell().label} {result.status}: {result.reason}"
             else:
                 cell = files.cell()
                 rows.append(

@@ -64,7 +64,7 @@ def numbers(store: Store, declared: spec.Experiment) -> dict[str, object]:
     }
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 90) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 240) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come about in time"
@@ -86,7 +86,7 @@ class Driver:
             start_new_session=True,
         )
 
-    def ended(self, seconds: float = 200) -> tuple[int, str, str]:
+    def ended(self, seconds: float = 500) -> tuple[int, str, str]:
         """Exit code, standard output and standard error."""
         out, messages = self.process.communicate(timeout=seconds)
         return self.process.returncode, out, messages
@@ -109,3 +109,53 @@ def left_behind(folder: Path) -> list[Path]:
     passing = ("*.tmp", "resume.safetensors", "claim-*", "scratch-*")
     found = [path for pattern in passing for path in folder.rglob(pattern)]
     return found + list((folder / "sweeps").glob("*"))
+
+
+class Watched:
+    """What cells had come to when something was about to happen to them."""
+
+    def __init__(self, declared: spec.Experiment, store: Store) -> None:
+        self._cells, self._store = declared.cells(), store
+        self._histories: dict[str, list] = {}
+        self._results: dict[str, bytes] = {}
+
+    def epochs(self) -> dict[str, int]:
+        """Finished epochs of the cells that are being trained."""
+        running = [cell for cell in self._cells if self._store.result(cell.id) is None]
+        histories = {cell.id: self._store.cell(cell.id).history() for cell in running}
+        return {cell: len(history) for cell, history in histories.items() if history}
+
+    def wait_for_epochs(self, count: int) -> None:
+        """Return when a cell that is being trained has so many epochs behind it."""
+        wait_until(lambda: max(self.epochs().values(), default=0) >= count)
+
+    def remember(self) -> None:
+        """Take note of how things stand."""
+        for cell in self._cells:
+            self._histories[cell.id] = self._store.cell(cell.id).history()
+            result = self._result(cell.id)
+            if result is not None:
+                self._results[cell.id] = result
+
+    def assert_kept(self) -> None:
+        """Finished cells were not touched; of the others, one epoch was trained anew at most.
+
+        No two runs of an epoch take equally long, so its duration tells which run it is of.
+        """
+        for cell, result in self._results.items():
+            assert self._result(cell) == result
+        for cell, before in self._histories.items():
+            after = self._store.cell(cell).history()
+            kept = [
+                old["time/epoch_s"] == new["time/epoch_s"]
+                for old, new in zip(before, after, strict=False)
+            ]
+            assert sum(kept) >= len(before) - 1
+
+    def _result(self, cell_id: str) -> bytes | None:
+        return self._store.files.read(f"cells/{cell_id}/result.json")
+
+
+def assert_nothing_left(driver: Driver, store: Store) -> None:
+    assert not left_behind(Path(store.location))
+    wait_until(lambda: not driver.descendants())

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 @click.option(
     "--scheduler",
     metavar="NAME",
-    help="For exploring: asha or median ends poor cells early, and keeps them out of tables.",
+    help="For exploring: asha or median ends poor cells early, pbt moves λ; no table has them.",
 )
 @click.option("--tracker", "trackers", multiple=True, metavar="NAME", help="Also report to this.")
 @click.option("--retry-failed", is_flag=True, help="Run cells again that are recorded as failed.")
@@ -128,9 +128,9 @@ def _place(
     )
     here = Machine.detect()
     machine = here if address is None else cluster(address).grown(wishes)
-    if options["scheduler"] is not None:
-        scheduler(options["scheduler"], planned.missing)
     placement, why = place(planned.missing, machine, wishes)
+    if options["scheduler"] is not None:
+        scheduler(options["scheduler"], planned.missing, placement.executor)
     for dataset in preflight(planned, artefacts, data_root, placement.at_once):
         click.echo(f"data: {dataset.name}, from {dataset.source}", err=True)
     few = len(planned.missing) < placement.at_once and wishes.executor == "auto"

@@ -70,10 +70,12 @@ class Lease(Claims):
 
     Attributes:
         id: the sweep's.
+        failure: what the store said when the lease could not be renewed; None while it can be.
     """
 
     def __init__(self, files: Files) -> None:
         self.id = uuid.uuid4().hex[:12]
+        self.failure: str | None = None
         super().__init__(files, self.id)
         self._ended = threading.Event()
         self._renewing = threading.Thread(target=self._renew, name="lease", daemon=True)
@@ -97,8 +99,11 @@ class Lease(Claims):
 
     def _renew(self) -> None:
         while not self._ended.wait(_RENEW_S):
-            with contextlib.suppress(StoreUnavailable):  # it may be back before the lease is void
+            try:
                 self._write()
+                self.failure = None
+            except StoreUnavailable as problem:
+                self.failure = str(problem)
 
     def _write(self) -> None:
         lease = {**_this_process(), "expires": time.time() + LEASE_S}

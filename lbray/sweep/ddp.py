@@ -52,7 +52,9 @@ def train(config: Mapping[str, Any], task: Task) -> None:
             if cells:
                 cell = cells.pop(0)
                 result = Result(id=cell.id, status="failed", reason=_reason(cause))
-                task.store.cell(cell.id).finish(result)
+                files = task.store.cell(cell.id)
+                files.begin(cell)  # its group may have died before it did so itself
+                files.finish(result)
 
 
 def _fit(cells: tuple[Cell, ...], task: Task) -> None:

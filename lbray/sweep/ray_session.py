@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ _ENVIRONMENT = {
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C ends the sweep, and Ray with it
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # the store is what a sweep resumes from
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "RAY_IGNORE_UNHANDLED_ERRORS": "1",  # of actors that are being ended anyway
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths mean the same in an actor as here
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # a group's end is noticed at the next check
     "RAY_TRAIN_METRICS_ENABLED": "0",  # they need the dashboard
@@ -38,6 +40,8 @@ def ray_session(placement: Placement, address: str | None = None) -> Iterator[No
         InputError: no cluster answers at the address, or one of another version.
     """
     os.environ.update(_ENVIRONMENT)
+    for library in ("ray.tune", "ray.train"):  # whatever goes wrong has its line on the display
+        logging.getLogger(library).setLevel(logging.CRITICAL)
     if address is not None:
         _connect(address)
     else:

@@ -1,17 +1,25 @@
-"""Ray Tune's schedulers that end poor trials early: for exploring, never for a table.
+"""Ray Tune's schedulers that end or change poor trials: for exploring, never for a table.
 
-What they end depends on what else ran beside it, so a cell that was ended is marked as pruned, is
-left out of tables, and is continued to its end by a sweep without a scheduler.
+What they do depends on what else ran beside it, so a cell that they had a hand in is marked as
+pruned, is left out of tables, and is trained to its end by a sweep without a scheduler.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from ray.tune.schedulers import ASHAScheduler, MedianStoppingRule, TrialScheduler
+from ray import tune
+from ray.tune.schedulers import (
+    ASHAScheduler,
+    MedianStoppingRule,
+    PopulationBasedTraining,
+    TrialScheduler,
+)
 
 from lbray.errors import InputError
 from lbray.spec import Cell
+from lbray.sweep.population import LAMBDA, perturbation_interval
 
 _RANKING = {"time_attr": "epochs", "metric": "val/acc", "mode": "max"}
 
@@ -26,23 +34,45 @@ def _median(max_epochs: int) -> TrialScheduler:
     return MedianStoppingRule(grace_period=grace, min_samples_required=3, **_RANKING)
 
 
-_SCHEDULERS: dict[str, Callable[[int], TrialScheduler]] = {"asha": _asha, "median": _median}
+def _pbt(max_epochs: int) -> TrialScheduler:
+    interval = perturbation_interval(max_epochs)
+    return PopulationBasedTraining(
+        perturbation_interval=interval,
+        hyperparam_mutations={LAMBDA: tune.uniform(0.0, 1.0)},
+        custom_explore_fn=_within_bounds,
+        **_RANKING,
+    )
+
+
+def _within_bounds(config: dict[str, Any]) -> dict[str, Any]:
+    return {**config, LAMBDA: min(1.0, max(0.0, config[LAMBDA]))}
+
+
+PBT = "pbt"
+_SCHEDULERS: dict[str, Callable[[int], TrialScheduler]] = {
+    "asha": _asha,
+    "median": _median,
+    PBT: _pbt,
+}
 
 SCHEDULERS = tuple(_SCHEDULERS)
 
 
-def scheduler(name: str, cells: Sequence[Cell]) -> TrialScheduler:
+def scheduler(name: str, cells: Sequence[Cell], executor: str = "actor") -> TrialScheduler:
     """A scheduler that ranks cells by validation accuracy at equal epochs.
 
     ``asha`` keeps the better third at epochs 0.1, 0.3 and 0.9 times `max_epochs` (Li et al.
-    2020); ``median`` ends what is below the median of the others' means (Golovin et al. 2017).
+    2020); ``median`` ends what is below the median of the others' means (Golovin et al. 2017);
+    ``pbt`` moves λ while it trains, see `lbray.sweep.population`.
 
     Args:
         name: one of `SCHEDULERS`.
         cells: those it will rank.
+        executor: who runs them.
 
     Raises:
-        InputError: the name is unknown, or the cells are of several datasets.
+        InputError: the name is unknown, or the cells cannot be compared: they are of several
+            datasets or, for ``pbt``, of several backbones, without a λ to move, or not in actors.
     """
     if name not in _SCHEDULERS:
         raise InputError.unknown("scheduler", name, SCHEDULERS)
@@ -53,4 +83,27 @@ def scheduler(name: str, cells: Sequence[Cell]) -> TrialScheduler:
             f"{len(datasets)} datasets ({', '.join(datasets)}); sweep one at a time, with "
             "--set dataset=NAME."
         )
+    if name == PBT:
+        _check_population(cells, executor)
     return _SCHEDULERS[name](max(cell.max_epochs for cell in cells))
+
+
+def _check_population(cells: Sequence[Cell], executor: str) -> None:
+    if executor != "actor":
+        raise InputError(
+            f"--scheduler is {PBT}, which needs a process per cell, but --executor is {executor}; "
+            "it must be actor then, with one worker per cell."
+        )
+    backbones = sorted({cell.backbone for cell in cells})
+    if len(backbones) > 1:
+        raise InputError(
+            f"--scheduler is {PBT}, which copies weights from cell to cell, but the cells have "
+            f"{len(backbones)} backbones ({', '.join(backbones)}); sweep one at a time, with "
+            "--set backbone=NAME."
+        )
+    baselines = sum(cell.is_baseline for cell in cells)
+    if baselines:
+        raise InputError(
+            f"--scheduler is {PBT}, which moves λ, but {baselines} of the cells are baselines, "
+            "which have none; leave them out of the experiment."
+        )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from ray import tune
@@ -30,8 +31,6 @@ class Watcher(tune.Callback):  # type: ignore[misc]
     Attributes:
         again: cells that another sweep was running, or that their trial did not come to.
         deadline: when the sweep's time is up, as `time.monotonic` counts; None if never.
-        unavailable: what the store said when it failed, or failed a trial; the sweep cannot go on
-            then, and no cell is to blame.
     """
 
     def __init__(
@@ -44,7 +43,7 @@ class Watcher(tune.Callback):  # type: ignore[misc]
     ) -> None:
         self.again: list[Cell] = []
         self.deadline: float | None = None
-        self.unavailable: str | None = None
+        self._store_failure: str | None = None
         self._store = store
         self._journal = journal
         self._results = results
@@ -61,6 +60,12 @@ class Watcher(tune.Callback):  # type: ignore[misc]
     def time_is_up(self) -> bool:
         """Whether the deadline has passed: a cell without a result is then one to continue."""
         return self.deadline is not None and time.monotonic() >= self.deadline
+
+    @property
+    def unavailable(self) -> str | None:
+        """What the store said when it failed, here or in a trial: the sweep cannot go on then, and
+        no cell is to blame."""
+        return self._store_failure or self._lease.failure
 
     @property
     def must_stop(self) -> bool:
@@ -92,7 +97,8 @@ class Watcher(tune.Callback):  # type: ignore[misc]
         """A cell finished an epoch, so that those before it in the trial have ended; or another
         sweep holds it."""
         waiting = self._waiting[trial.trial_id]
-        cell = next((cell for cell in waiting if cell.id == result.get("cell")), None)
+        named = result.get("cell", waiting[0].id if waiting else None)
+        cell = next((cell for cell in waiting if cell.id == named), None)
         if cell is None:
             return
         with self._noting_failures():
@@ -109,10 +115,9 @@ class Watcher(tune.Callback):  # type: ignore[misc]
 
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         """A trial came to its end, or was ended by a scheduler or because the time was up."""
-        epochs = (trial.last_result or {}).get("epochs", 0)
         with self._noting_failures():
             for cell in self._waiting.pop(trial.trial_id):
-                self._finish(cell, epochs)
+                self._finish(cell, trial.last_result or {})
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         """A trial's process died too often, under its first cell that has no result; or the store
@@ -120,7 +125,7 @@ class Watcher(tune.Callback):  # type: ignore[misc]
         last_line = _last_error(trial)
         _, from_store, why = last_line.partition(f"{StoreUnavailable.__name__}: ")
         if from_store:
-            self.unavailable = self.unavailable or why
+            self._store_failure = self._store_failure or why
         reason: str | None = f"its process died {last_line}".strip()
         with self._noting_failures():
             for cell in self._waiting.pop(trial.trial_id):
@@ -137,21 +142,26 @@ class Watcher(tune.Callback):  # type: ignore[misc]
         try:
             yield
         except StoreUnavailable as problem:
-            self.unavailable = self.unavailable or str(problem)
+            self._store_failure = self._store_failure or str(problem)
 
-    def _finish(self, cell: Cell, epochs: int = 0) -> None:
+    def _finish(self, cell: Cell, last: Mapping[str, Any] = MappingProxyType({})) -> None:
         """Take note of a cell's result; one that has none gets one, unless the sweep must stop."""
         if self.has_ended(cell) or self.must_stop:
             return
-        if self._scheduler:
-            how_far = f"after epoch {epochs} of {cell.max_epochs}"
+        if "path" in last:
+            found = f"λ = {last['path']}; validation {last['val/acc']:.2%}"
+            self._give(cell, "pruned", f"explored by {self._scheduler}: {found}")
+        elif self._scheduler:
+            how_far = f"after epoch {last.get('epochs', 0)} of {cell.max_epochs}"
             self._give(cell, "pruned", f"ended by {self._scheduler} {how_far}")
         else:
             self._give(cell, "failed", "its process ended without a result")
 
     def _give(self, cell: Cell, status: Literal["failed", "pruned"], reason: str) -> None:
         result = Result(id=cell.id, status=status, reason=reason)
-        self._store.cell(cell.id).finish(result)
+        files = self._store.cell(cell.id)
+        files.begin(cell)  # it may have died before it did so itself
+        files.finish(result)
         self._end(cell, result)
 
     def _end(self, cell: Cell, result: Result) -> None:

@@ -3,5 +3,6 @@
 from lbray.training.rate import epoch_seconds
 from lbray.training.report import Reporter, Silent
 from lbray.training.run_cell import run_cell
+from lbray.training.trainer import Trainer
 
-__all__ = ["Reporter", "Silent", "epoch_seconds", "run_cell"]
+__all__ = ["Reporter", "Silent", "Trainer", "epoch_seconds", "run_cell"]

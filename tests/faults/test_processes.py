@@ -12,7 +12,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from sweeps import Driver, experiment, left_behind, numbers, wait_until
+from sweeps import Driver, Watched, assert_nothing_left, experiment, numbers, wait_until
 
 from lbray.spec import Experiment
 from lbray.store import Store
@@ -49,55 +49,10 @@ def results(tmp_path: Path) -> Store:
     return Store(str(tmp_path / "results"))
 
 
-class Watched:
-    """What cells had come to when something was about to happen to them."""
-
-    def __init__(self, declared: Experiment, store: Store) -> None:
-        self._cells, self._store = declared.cells(), store
-        self.histories: dict[str, list] = {}
-        self.finished: dict[str, int] = {}
-
-    def epochs(self) -> dict[str, int]:
-        """Finished epochs of the cells that are being trained."""
-        running = [cell for cell in self._cells if self._store.result(cell.id) is None]
-        histories = {cell.id: self._store.cell(cell.id).history() for cell in running}
-        return {cell: len(history) for cell, history in histories.items() if history}
-
-    def remember(self) -> None:
-        """Take note of how things stand."""
-        for cell in self._cells:
-            self.histories[cell.id] = self._store.cell(cell.id).history()
-            if self._store.result(cell.id) is not None:
-                self.finished[cell.id] = self._result(cell.id).stat().st_mtime_ns
-
-    def assert_kept(self) -> None:
-        """Finished cells were not touched; of the others, one epoch was trained anew at most.
-
-        No two runs of an epoch take equally long, so its duration tells which run it is of.
-        """
-        for cell, written in self.finished.items():
-            assert self._result(cell).stat().st_mtime_ns == written
-        for cell, before in self.histories.items():
-            after = self._store.cell(cell).history()
-            kept = [
-                old["time/epoch_s"] == new["time/epoch_s"]
-                for old, new in zip(before, after, strict=False)
-            ]
-            assert sum(kept) >= len(before) - 1
-
-    def _result(self, cell_id: str) -> Path:
-        return Path(self._store.location) / "cells" / cell_id / "result.json"
-
-
-def assert_nothing_left(driver: Driver, store: Store) -> None:
-    assert not left_behind(Path(store.location))
-    wait_until(lambda: not driver.descendants())
-
-
 def test_an_actor_is_killed(declared, results: Store, undisturbed, tmp_path: Path):
     watched = Watched(declared, results)
     driver = Driver("sweep", "grid.yaml", cwd=tmp_path)
-    wait_until(lambda: max(watched.epochs().values(), default=0) >= 5)
+    watched.wait_for_epochs(5)
     victims = driver.descendants("ImplicitFunc")
     assert victims
     watched.remember()
@@ -113,10 +68,10 @@ def test_an_actor_is_killed(declared, results: Store, undisturbed, tmp_path: Pat
 def test_the_driver_is_killed(declared, results: Store, undisturbed, tmp_path: Path, kill: str):
     watched = Watched(declared, results)
     first = Driver("sweep", "grid.yaml", cwd=tmp_path)
-    wait_until(lambda: max(watched.epochs().values(), default=0) >= 5)
+    watched.wait_for_epochs(5)
     watched.remember()
     first.process.send_signal(signal.Signals[kill])
-    code, _, messages = first.ended(60)
+    code, _, messages = first.ended()
     if kill != "SIGKILL":
         assert code == 130
         assert "the same command continues: lbray sweep grid.yaml" in messages
@@ -165,7 +120,7 @@ def test_one_of_two_sweeps_is_killed_and_the_other_takes_its_cell(tmp_path: Path
     drivers.sort(key=lambda driver: driver.process.pid != holder)
     watched.remember()
     drivers[0].process.kill()
-    drivers[0].ended(60)
+    drivers[0].ended()
     code, _, messages = drivers[1].ended()
     assert code == 0, messages
     watched.assert_kept()

@@ -1,0 +1,149 @@
+"""Stores that are away for a while, full, or damaged while cells are trained."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from s3_server import CREDENTIALS, Road, make_bucket, s3_server, uri
+from sweeps import Driver, Watched, assert_nothing_left, experiment, numbers, wait_until
+
+from lbray.spec import Experiment
+from lbray.store import Store
+from lbray.training import run_cell
+
+pytestmark = pytest.mark.faults
+
+GRID = """
+settings: {dataset: digits, max_epochs: 25, patience: 25}
+blocks:
+  - {loss: baseline, seed: [0, 1]}
+  - {loss: magnet, lambda: 0.5, seed: [0, 1]}
+"""
+
+
+@pytest.fixture
+def declared(tmp_path: Path) -> Experiment:
+    return experiment(tmp_path, GRID)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    declared, store = experiment(folder, GRID), Store(str(folder / "store"))
+    for cell in declared.cells():
+        run_cell(cell, store)
+    return numbers(store, declared)
+
+
+@pytest.mark.parametrize("executor", ["actor", "ddp"])
+def test_an_object_store_is_away_for_a_while(
+    declared: Experiment,
+    undisturbed,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    executor: str,
+):
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    with s3_server() as port:
+        make_bucket(port)
+        road = Road(port)
+        store = Store(uri(port, "bucket/results"))
+        watched = Watched(declared, store)
+        location = uri(road.port, "bucket/results")
+        words = ("--executor", executor, "--workers-per-cell", "1" if executor == "actor" else "2")
+        driver = Driver("sweep", "grid.yaml", "--store", location, *words, cwd=tmp_path)
+        watched.wait_for_epochs(3)
+        road.close()
+        watched.remember()
+        time.sleep(15)
+        road.open()
+        code, _, messages = driver.ended()
+        assert code == 0, messages
+        watched.assert_kept()
+        assert len(numbers(store, declared)) == 4
+        if executor == "actor":
+            assert numbers(store, declared) == undisturbed
+        assert not store.files.list("sweeps")
+        wait_until(lambda: not driver.descendants())
+        assert "FAILED" not in messages
+        status = Driver("status", "grid", "--store", location, "--json", cwd=tmp_path)
+        assert len(json.loads(status.ended()[1])["done"]) == 4
+        road.close()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a disk of its own, of 4 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
+    if os.getuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("only root, where it may mount, can make a small disk")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_the_disk_is_full(declared: Experiment, undisturbed, tmp_path: Path, small_disk: Path):
+    store = Store(str(small_disk / "results"))
+    watched = Watched(declared, store)
+    words = ("sweep", "grid.yaml", "--store", store.location)
+    first = Driver(*words, cwd=tmp_path)
+    watched.wait_for_epochs(5)
+    ballast = small_disk / "ballast"
+    _fill(ballast)
+    code, _, messages = first.ended()
+    assert code == 130, messages
+    assert "No space left on device" in messages
+    assert f"the same command continues: lbray {' '.join(words)}" in messages
+    assert not first.descendants()
+    assert "FAILED" not in messages
+    ballast.unlink()
+    watched.remember()
+    second = Driver(*words, cwd=tmp_path)
+    code, _, messages = second.ended()
+    assert code == 0, messages
+    watched.assert_kept()
+    assert numbers(store, declared) == undisturbed
+    assert_nothing_left(second, store)
+
+
+def _fill(path: Path) -> None:
+    """Take all room there is, whatever is freed meanwhile."""
+    deadline = time.monotonic() + 5
+    with path.open("ab", buffering=0) as file:
+        while time.monotonic() < deadline:
+            try:
+                file.write(bytes(1024))
+            except OSError:
+                time.sleep(0.01)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "bit-flipped", "emptied"])
+@pytest.mark.parametrize("name", ["resume.safetensors", "best.safetensors"])
+def test_a_checkpoint_is_damaged(
+    declared: Experiment, undisturbed, tmp_path: Path, name: str, damage: str
+):
+    store = Store(str(tmp_path / "results"))
+    watched = Watched(declared, store)
+    first = Driver("sweep", "grid.yaml", cwd=tmp_path)
+    watched.wait_for_epochs(4)
+    first.process.kill()
+    first.ended()
+    wait_until(lambda: not first.descendants())
+    for path in (tmp_path / "results" / "cells").glob(f"*/{name}"):
+        content = bytearray(path.read_bytes())
+        if damage == "bit-flipped":
+            content[len(content) // 2] ^= 1
+        path.write_bytes(content[: {"truncated": len(content) // 2, "emptied": 0}.get(damage)])
+    second = Driver("sweep", "grid.yaml", cwd=tmp_path)
+    code, _, messages = second.ended()
+    assert code == 0, messages
+    assert numbers(store, declared) == undisturbed
+    assert_nothing_left(second, store)

@@ -1,0 +1,120 @@
+"""Schedulers and trackers in real sweeps: what they end is marked, and finished without them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from small_cells import small_cell
+from sweeps import Driver, actors, experiment, left_behind, run
+
+import analysis
+from lbray.errors import InputError
+from lbray.planning import plan
+from lbray.store import Store
+from lbray.sweep import Limits, scheduler, trackers
+from lbray.sweep.population import described
+
+GRID = """
+settings: {dataset: digits, seed: [0, 1], max_epochs: 10, train_size: 300, test_size: 100}
+blocks:
+  - {loss: magnet, lambda: [0.1, 0.9]}
+"""
+
+
+@pytest.mark.parametrize("name", ["asha", "pbt"])
+def test_what_a_scheduler_ended_is_in_no_table_until_a_sweep_without_one_trains_it(
+    tmp_path: Path, name: str
+):
+    declared, store = experiment(tmp_path, GRID), Store(str(tmp_path / "store"))
+    outcome = run(declared, store, actors(2), limits=Limits(scheduler=name))
+    pruned = {cell for cell, each in outcome.results.items() if each.status == "pruned"}
+    assert outcome.count("failed") == 0
+    assert len(outcome.results) == 4
+    assert pruned
+    if name == "pbt":
+        assert len(pruned) == 4, "λ moved while it was trained, so none is the cell it began as"
+        assert all("explored by pbt: λ = " in r.reason for r in outcome.results.values())
+    assert set(analysis.load(store, "grid").left_out) == pruned
+    assert not plan(declared.cells(), store, keep_pruned=True).missing
+    assert {cell.id for cell in plan(declared.cells(), store).missing} == pruned
+    code, _, messages = Driver("sweep", "grid.yaml", "--store", "store", cwd=tmp_path).ended()
+    assert code == 0, messages
+    assert len(analysis.load(store, "grid").frame) == 4
+    assert not left_behind(tmp_path / "store")
+
+
+def test_a_path_of_lambda_is_told_by_its_turns():
+    assert described([0.25]) == "0.25 to epoch 1"
+    assert described([0.25, 0.25, 0.3, 0.2]) == "0.25 to epoch 2, 0.3 to epoch 3, 0.2 to epoch 4"
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "executor", "sentence"),
+    [
+        ("ashes", {}, "actor", "unknown scheduler 'ashes'; did you mean 'asha'"),
+        ("asha", {"dataset": "fashion_mnist"}, "actor", "the cells are of 2 datasets"),
+        ("pbt", {"backbone": "resnet18"}, "actor", "the cells have 2 backbones (cnn, resnet18)"),
+        ("pbt", {"loss": "baseline", "lambda": 0.0}, "actor", "1 of the cells are baselines"),
+        ("pbt", {}, "ddp", "--executor is ddp; it must be actor then"),
+    ],
+)
+def test_cells_that_a_scheduler_cannot_rank_are_refused(
+    name: str, changes: dict[str, object], executor: str, sentence: str
+):
+    plain = {"loss": "magnet", "lambda": 0.5}
+    cells = [small_cell(**plain), small_cell(**plain | changes)]
+    with pytest.raises(InputError) as refused:
+        scheduler(name, cells, executor)
+    assert sentence in str(refused.value)
+
+
+def test_tensorboard_gets_a_run_per_cell(tmp_path: Path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    declared, store = experiment(tmp_path, GRID), Store(str(tmp_path / "store"))
+    run(declared, store, actors(2), limits=Limits(cells=2), trackers=trackers([], "grid", store))
+    runs = sorted((tmp_path / "store/tensorboard/grid").iterdir())
+    assert [run.name for run in runs] == sorted(cell.id for cell in declared.cells()[:2])
+    for each in runs:
+        events = EventAccumulator(str(each)).Reload()
+        written = [(scalar.step, scalar.value) for scalar in events.Scalars("val/acc")]
+        history = store.cell(each.name).history()
+        assert written == [
+            (epoch["epoch"] + 1, pytest.approx(epoch["val/acc"])) for epoch in history
+        ]
+
+
+@pytest.mark.parametrize(
+    ("names", "location", "sentence"),
+    [
+        (["tensorbord"], "store", "unknown tracker 'tensorbord'; did you mean 'tensorboard'"),
+        (["tensorboard"], "mock://x", "--tracker is tensorboard, which writes into a local"),
+        (["mlflow"], "store", "--tracker is mlflow, which is not installed: pip install mlflow"),
+    ],
+)
+def test_a_tracker_that_cannot_be_had_is_refused(
+    tmp_path: Path, names: list[str], location: str, sentence: str
+):
+    store = Store(location if "://" in location else str(tmp_path / location))
+    with pytest.raises(InputError) as refused:
+        trackers(names, "grid", store)
+    assert sentence in str(refused.value)
+
+
+def test_without_a_tracker_named_none_is_none(store: Store):
+    assert trackers(["none"], "grid", store) == []
+
+
+def test_limits_end_a_sweep_that_the_same_command_continues(tmp_path: Path):
+    experiment(tmp_path, GRID)
+    code, _, messages = Driver("sweep", "grid.yaml", "--max-cells", "1", cwd=tmp_path).ended()
+    assert code == 0, messages
+    assert "3 cells to go; the same command continues" in messages
+    code, _, messages = Driver(
+        "sweep", "grid.yaml", "--max-hours", "0.0001", "--set", "max_epochs=90", cwd=tmp_path
+    ).ended()
+    assert code == 130, messages
+    state = json.loads(Driver("status", "grid", "--json", cwd=tmp_path).ended()[1])
+    assert (state["failed"], state["state"]) == ({}, "interrupted")
