@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+from processes import descendants, environment_of, processes
 
 PORTS = {
     "port": 6390,
@@ -49,40 +51,22 @@ class FakeCloud:
         """The processes of each node that the autoscaler has started: its raylet, and those that
         the raylet started."""
         raylets = {}
-        for pid, command in _processes():
+        for pid, command in processes():
             if (
                 "raylet/raylet" in command
                 and str(self.folder) in command
-                and _HEAD_ID not in _environment(pid)
+                and _HEAD_ID not in environment_of(pid)
             ):
-                raylets[pid] = _descendants(pid)
+                raylets[pid] = descendants(pid)
         return raylets
 
 
-def _processes() -> Iterator[tuple[int, str]]:
-    for entry in Path("/proc").iterdir():
-        with contextlib.suppress(OSError):
-            if entry.name.isdigit():
-                yield int(entry.name), (entry / "cmdline").read_bytes().decode(errors="ignore")
-
-
-def _environment(pid: int) -> str:
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/environ").read_text(errors="ignore")
-    return ""
-
-
-def _descendants(pid: int) -> list[int]:
-    children = []
-    for task in Path(f"/proc/{pid}/task").glob("*"):
-        with contextlib.suppress(OSError):
-            children += [int(child) for child in (task / "children").read_text().split()]
-    return children + [each for child in children for each in _descendants(child)]
-
-
 @contextlib.contextmanager
-def fake_cloud(idle_s: float = 12, max_nodes: int = 2, **environment: str) -> Iterator[FakeCloud]:
-    """A head that runs no cells, and nodes of one core each by demand."""
+def fake_cloud(
+    idle_s: float = 12, max_nodes: int = 2, cwd: Path | None = None, **environment: str
+) -> Iterator[FakeCloud]:
+    """A head that runs no cells, in a folder where its jobs will run too, and nodes of one core
+    each by demand."""
     folder = Path(tempfile.mkdtemp(prefix="fc-", dir="/tmp"))  # sockets' paths must be short
     commands = [
         "initialization_commands",
@@ -133,8 +117,10 @@ def fake_cloud(idle_s: float = 12, max_nodes: int = 2, **environment: str) -> It
     ]  # fmt: skip
     process = subprocess.Popen(
         [sys.executable, "-c", _RAY, *words],
+        cwd=cwd,
         env={
             **os.environ,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             **TOKEN,
             "RAY_FAKE_CLUSTER": "1",
             "RAY_OVERRIDE_NODE_ID_FOR_TESTING": _HEAD_ID,
@@ -157,7 +143,8 @@ def fake_cloud(idle_s: float = 12, max_nodes: int = 2, **environment: str) -> It
         process.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(30)
-        for pid, _ in list(_processes()):
-            with contextlib.suppress(OSError):
-                if f"{folder}".encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+        for pid, command in list(processes()):
+            if str(folder) in command:
+                with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(folder, ignore_errors=True)
