@@ -77,6 +77,7 @@ def _connect(address: str) -> None:
             "RAY_AUTH_MODE=token."
         ) from None
     except RuntimeError as problem:
+        ray.shutdown()  # it has connected by halves
         if "Version mismatch" not in str(problem):
             raise
         words = " ".join(str(problem).partition("The cluster")[2].split())
