@@ -17,7 +17,7 @@ from lbray.errors import InputError
 from lbray.planning import Checkup, Placement, checkup
 from lbray.sweep.ray_session import ray_session
 
-_PATIENCE_S = 120.0
+_PATIENCE_S = 300.0
 _POLL_S = 0.5
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+_LINES = 12
+
 
 class Narrator:
     """Prints what happens, with the seconds since the beginning; shown by ``pytest -s``."""
@@ -16,6 +18,8 @@ class Narrator:
         print(f"\n{time.monotonic() - self._began:5.0f} s  {' '.join(words)}", end="", flush=True)
 
     def quote(self, text: str) -> None:
-        """What a command printed."""
-        for line in text.strip().splitlines():
+        """What a command printed: its end, if it was much."""
+        lines = text.strip().splitlines()
+        shown = lines if len(lines) <= _LINES else ["…", *lines[-_LINES:]]
+        for line in shown:
             print(f"\n         | {line}", end="", flush=True)

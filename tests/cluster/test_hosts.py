@@ -65,7 +65,10 @@ def test_a_cell_of_two_hosts_outlasts_one_that_is_cut_off(
     declared = experiment(tmp_path, GRID)
     narrator.say("three hosts with sshd: " + ", ".join(f"{h.name} {h.address}" for h in three))
 
-    laptop = Laptop(ROOT, narrator, RAY_TMPDIR=str(tmp_path / "ray"))
+    # the newer autoscaler of Ray 2.60 takes the head for a worker, as docs/cluster.md tells
+    laptop = Laptop(
+        ROOT, narrator, RAY_TMPDIR=str(tmp_path / "ray"), RAY_UP_enable_autoscaler_v2="0"
+    )
     file = str(cluster_file(tmp_path, three))
     laptop.call("ray", "up", "--yes", "--no-config-cache", file)
     tunnel = laptop.begin("ray", "dashboard", "--port", str(PORT), file)
@@ -110,7 +113,7 @@ def _sweep(tmp_path: Path, laptop: Laptop, narrator: Narrator, one: Host, two: H
     narrator.say("lb-two is back on the network")
     wait_until(lambda: trains(one) and trains(two), 400)
     narrator.say("a group on both hosts goes on")
-    ends = ("SUCCEEDED", "FAILED", "STOPPED")
+    ends = ("succeeded", "failed", "stopped")
     wait_until(lambda: any(end in laptop.call("ray", "job", "status", *job) for end in ends), 500)
     assert "all 1 cells done" in laptop.call("ray", "job", "logs", *job)
     watched.assert_kept()

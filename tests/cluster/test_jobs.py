@@ -65,7 +65,7 @@ def test_a_sweep_is_submitted_left_alone_and_followed(
     narrator.say("the laptop could be closed now")
     assert "finished" in laptop.call("lbray", "watch", "grid", "--store", bucket)
     job = ("--address", cloud.dashboard, "grid")
-    wait_until(lambda: "SUCCEEDED" in laptop.call("ray", "job", "status", *job), 60)
+    wait_until(lambda: "succeeded" in laptop.call("ray", "job", "status", *job), 60)
     assert "all 4 cells done" in laptop.call("ray", "job", "logs", *job)
     said = laptop.call("lbray", "status", "grid", "--store", bucket)
     assert "4 of 4 cells done" in said
