@@ -9,7 +9,7 @@ artefacts are written.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from lbray import data
 from lbray.spec import Cell
 from lbray.store import tensor_file
 from lbray.sweep.cores import claim_core
-from lbray.sweep.trial import Task, cells_of
+from lbray.sweep.trial import CELLS, Task, cells_of, pack
 from lbray.training import Trainer
 
 LAMBDA = "lambda"
@@ -57,6 +57,17 @@ def train(config: Mapping[str, Any], task: Task) -> None:
             packed = tensor_file.pack(tensors, {"trainer": state, "path": path})
             (Path(folder) / _STATE).write_bytes(packed)
             tune.report(report, checkpoint=tune.Checkpoint.from_directory(folder))
+
+
+def space(cells: Sequence[Cell]) -> dict[str, Any]:
+    """The population as Tune's parameter space: a member per cell, which begins with its λ."""
+    members = [pack((cell,)) for cell in cells]
+    return {CELLS: tune.grid_search(members), LAMBDA: tune.sample_from(_declared_lambda)}
+
+
+def _declared_lambda(config: Mapping[str, Any]) -> float:
+    (cell,) = cells_of(config)
+    return cell.lam
 
 
 def described(path: list[float]) -> str:
