@@ -2,12 +2,21 @@
 
 from lbray.losses.catalogue import Description, describe
 from lbray.losses.latent_loss import LatentLoss
-from lbray.losses.registry import build, default_warmup_epochs, fitted, names, parameters, trial
+from lbray.losses.registry import (
+    build,
+    check_training_set,
+    default_warmup_epochs,
+    fitted,
+    names,
+    parameters,
+    trial,
+)
 
 __all__ = [
     "Description",
     "LatentLoss",
     "build",
+    "check_training_set",
     "default_warmup_epochs",
     "describe",
     "fitted",

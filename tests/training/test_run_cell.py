@@ -145,6 +145,8 @@ def test_an_interrupted_cell_ends_as_if_it_had_not_been(store: Store, undisturbe
         {"loss": "pml:ProxyAnchorLoss", "loss_learning_rate_factor": 10.0, "plateau_patience": 1},
         {"loss": "pml:ProxyAnchorLoss", "lambda_schedule": "learned", "warmup_epochs": 2},
         {"loss": "contrastive", "lambda_schedule": "learned", "loss_learning_rate_factor": 30.0},
+        {"loss": "magnet", "loss_params": {"clusters": 3}},
+        {"loss": "latent_boost", "loss_params": {"clusters": 2}, "warmup_epochs": 1},
         {"loss": "pml:SphereFaceLoss"},
         {"loss": "pml:DynamicSoftMarginLoss"},
         {"loss": "pml:SoftTripleLoss", "lambda_schedule": "cosine", "precision": "bfloat16"},
