@@ -7,8 +7,8 @@ The contestants of a row take turns in this process on the same batch, so that a
 meets them all. What is printed are medians over the turns: of the milliseconds, and of the ratio
 to pytorch-metric-learning in the same turn. '–' stands where there is nothing to compare with, or
 where pytorch-metric-learning's triplets would need more memory than --memory-limit. Then follow
-the peak memory of the triplet loss, in a process of its own each, and the share of Latent Boost
-in a training step of the CNN on random images in the shape of Fashion-MNIST.
+the peak memory of the triplet loss, in a process of its own each, and Latent Boost's share of a
+training step of each backbone, on random images in the shape of its dataset.
 """
 
 from __future__ import annotations
@@ -46,7 +46,11 @@ THEIRS = {
     "n_pair": pml.NPairsLoss,
 }
 MEMORY_SIZE = {"size": 512, "dimensions": 64, "classes": 10}
-STEP_BATCH = 128
+TRAINING_STEPS = {  # batch, and the shape and number of classes of the images
+    "cnn": (128, (1, 28, 28), 10),
+    "vgg16": (128, (3, 32, 32), 10),
+    "resnet50": (32, (3, 32, 32), 100),
+}
 FEWEST_TURNS = 7
 
 
@@ -123,13 +127,15 @@ def step_and_print_peak(of: str, size: int) -> None:
     print(next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024)
 
 
-def share_of_a_training_step(seconds: float) -> list[str]:
-    """Rows: Latent Boost's milliseconds, with the CNN's own, and the share."""
-    model = backbones.build("cnn", num_classes=10, in_channels=1)
-    optimizer = torch.optim.Adam(model.parameters())
+def share_of_a_training_step(backbone: str, seconds: float) -> list[str]:
+    """Rows: Latent Boost's milliseconds, with the backbone's own, and the share."""
+    size, shape, classes = TRAINING_STEPS[backbone]
+    model = backbones.build(backbone, num_classes=classes, in_channels=shape[0])
+    optimizer = torch.optim.Adam(model.parameters(), fused=True)
     generator = torch.Generator().manual_seed(0)
-    images = torch.rand(STEP_BATCH, 1, 28, 28, generator=generator)
-    labels = torch.randint(0, 10, (STEP_BATCH,), generator=generator)
+    images = torch.rand(size, *shape, generator=generator)
+    images = images.to(memory_format=torch.channels_last)
+    labels = torch.randint(0, classes, (size,), generator=generator)
 
     def train() -> None:
         optimizer.zero_grad()
@@ -144,8 +150,8 @@ def share_of_a_training_step(seconds: float) -> list[str]:
     for name, times in zip(names, boosts, strict=True):
         share = statistics.median(a / b for a, b in zip(times, plain, strict=True))
         rows.append(
-            f"| {name} | {statistics.median(times):.2f} | {statistics.median(plain):.2f} | "
-            f"{share:.1%} |"
+            f"| {backbone} | {size} | {latents.shape[1]} | {name} | "
+            f"{statistics.median(times):.2f} | {statistics.median(plain):.1f} | {share:.2%} |"
         )
     return rows
 
@@ -159,6 +165,7 @@ def main() -> None:
     parser.add_argument("--dim", type=int, nargs="*", default=[64, 512, 2048])
     parser.add_argument("--classes", type=int, nargs="*", default=[10, 100])
     parser.add_argument("--losses", nargs="*", default=list(OURS), choices=OURS)
+    parser.add_argument("--backbones", nargs="*", default=list(TRAINING_STEPS))
     parser.add_argument("--memory-limit", type=float, default=4.0, help="GiB")
     parser.add_argument("--peak-of", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -182,9 +189,11 @@ def main() -> None:
             above = peak_mib(of, MEMORY_SIZE["size"]) - peak_mib(of, 8)
             print(f"| {title} | {above:.0f} |")
     if any(name.startswith("latent_boost") for name in options.losses):
-        print(f"\nA training step of the CNN, batch {STEP_BATCH}:\n")
-        print("| loss | loss, ms | step without it, ms | share |\n|---|---:|---:|---:|")
-        print("\n".join(share_of_a_training_step(4 * options.seconds)))
+        print("\nLatent Boost in a training step:\n")
+        print("| backbone | B | d | loss | loss, ms | step without it, ms | share |")
+        print("|---|---:|---:|---|---:|---:|---:|")
+        for backbone in options.backbones:
+            print("\n".join(share_of_a_training_step(backbone, 4 * options.seconds)), flush=True)
 
 
 if __name__ == "__main__":
