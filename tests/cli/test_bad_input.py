@@ -44,6 +44,11 @@ def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.Capture
             ["loss={name: pml:ProxyNCALoss, num_classes: 9}", "lambda=0.5"],
             "num_classes is 9, but must be at least 10 with this dataset and backbone",
         ),
+        (
+            ["loss={name: magnet, clusters: 200}", "lambda=0.5"],
+            "loss magnet: clusters is 200, but must be at most ",
+        ),
+        (["loss={name: latent_boost, clusters: 0}", "lambda=0.5"], "clusters is 0, but must be a "),
         (["seed=[0, 0]"], "seed: 0 stands twice in [0, 0]"),
         (["seed=[]"], "seed is an empty list, so the grid has no cells"),
         (["train_size=5000"], "train_size is 5000"),
