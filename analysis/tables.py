@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 from tabulate import tabulate
 
-from analysis.summary import SETTING, TREATMENT
+from analysis.setting import SETTING, TREATMENT
 
 
 @dataclass(frozen=True)
