@@ -25,6 +25,7 @@ def analyze(experiment: str, store: str, data_root: Path | None, out: Path | Non
     """
     import analysis
     from analysis import tables as render
+    from analysis.paper_layout import paper_tables
     from lbray import spec
     from lbray.errors import InputError
     from lbray.store import Store
@@ -46,6 +47,7 @@ def analyze(experiment: str, store: str, data_root: Path | None, out: Path | Non
     made = render.tables(
         summary, analysis.left_out(frame), analysis.choices(frame), analysis.compare(frame)
     )
+    made += paper_tables(analysis.beside_paper(summary))
     click.echo(render.as_text(made), nl=False)
     if out is not None:
         try:
