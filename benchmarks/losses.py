@@ -7,8 +7,10 @@ The contestants of a row take turns in this process on the same batch, so that a
 meets them all. What is printed are medians over the turns: of the milliseconds, and of the ratio
 to pytorch-metric-learning in the same turn. '–' stands where there is nothing to compare with, or
 where pytorch-metric-learning's triplets would need more memory than --memory-limit. Then follow
-the peak memory of the triplet loss, in a process of its own each, and the share of Latent Boost
-in a training step of the CNN on random images in the shape of Fashion-MNIST.
+the peak memory of the triplet loss, in a process of its own each, and Latent Boost's share of a
+training step of each backbone, on random images in the shape of its dataset, with the step taking
+turns with the loss, so that it finds the caches as in training; at last what k-means takes before
+an epoch with several clusters per class. These two are times of the processor, not of the clock.
 """
 
 from __future__ import annotations
@@ -46,7 +48,15 @@ THEIRS = {
     "n_pair": pml.NPairsLoss,
 }
 MEMORY_SIZE = {"size": 512, "dimensions": 64, "classes": 10}
-STEP_BATCH = 128
+TRAINING_STEPS = {  # batch, and the shape and number of classes of the images
+    "cnn": (128, (1, 28, 28), 10),
+    "vgg16": (128, (3, 32, 32), 10),
+    "resnet50": (32, (3, 32, 32), 100),
+}
+TRAINING_SETS = {  # images, the width of their latents, and classes
+    "fashion_mnist, cnn": (54_000, 64, 10),
+    "cifar10, vgg16": (45_000, 512, 10),
+}
 FEWEST_TURNS = 7
 
 
@@ -68,17 +78,22 @@ def step_of(loss: Callable[[Tensor, Tensor], Tensor], latents: Tensor, labels: T
     return step
 
 
-def in_turn(steps: list[Step], seconds: float) -> list[list[float]]:
+def in_turn(
+    steps: list[Step],
+    seconds: float,
+    fewest: int = FEWEST_TURNS,
+    clock: Callable[[], float] = time.perf_counter,
+) -> list[list[float]]:
     """Milliseconds of each step in each turn, after one turn that does not count."""
     for step in steps:
         step()
     measured: list[list[float]] = [[] for _ in steps]
     end = time.perf_counter() + seconds
-    while len(measured[0]) < FEWEST_TURNS or time.perf_counter() < end:
+    while len(measured[0]) < fewest or time.perf_counter() < end:
         for step, times in zip(steps, measured, strict=True):
-            started = time.perf_counter()
+            started = clock()
             step()
-            times.append(1000 * (time.perf_counter() - started))
+            times.append(1000 * (clock() - started))
     return measured
 
 
@@ -123,13 +138,15 @@ def step_and_print_peak(of: str, size: int) -> None:
     print(next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024)
 
 
-def share_of_a_training_step(seconds: float) -> list[str]:
-    """Rows: Latent Boost's milliseconds, with the CNN's own, and the share."""
-    model = backbones.build("cnn", num_classes=10, in_channels=1)
-    optimizer = torch.optim.Adam(model.parameters())
+def share_of_a_training_step(backbone: str, seconds: float) -> list[str]:
+    """Rows: Latent Boost's milliseconds, with the backbone's own, and the share."""
+    size, shape, classes = TRAINING_STEPS[backbone]
+    model = backbones.build(backbone, num_classes=classes, in_channels=shape[0])
+    optimizer = torch.optim.Adam(model.parameters(), fused=True)
     generator = torch.Generator().manual_seed(0)
-    images = torch.rand(STEP_BATCH, 1, 28, 28, generator=generator)
-    labels = torch.randint(0, 10, (STEP_BATCH,), generator=generator)
+    images = torch.rand(size, *shape, generator=generator)
+    images = images.to(memory_format=torch.channels_last)
+    labels = torch.randint(0, classes, (size,), generator=generator)
 
     def train() -> None:
         optimizer.zero_grad()
@@ -139,15 +156,30 @@ def share_of_a_training_step(seconds: float) -> list[str]:
     latents = model(images)[0].detach().requires_grad_()
     names = [name for name in OURS if name.startswith("latent_boost")]
     steps = [step_of(OURS[name](), latents, labels) for name in names]
-    *boosts, plain = in_turn([*steps, train], seconds)
+    turns = [each for step in steps for each in (train, step)]
+    measured = in_turn(turns, seconds, fewest=3, clock=time.process_time)
     rows = []
-    for name, times in zip(names, boosts, strict=True):
+    for name, plain, times in zip(names, measured[::2], measured[1::2], strict=True):
         share = statistics.median(a / b for a, b in zip(times, plain, strict=True))
         rows.append(
-            f"| {name} | {statistics.median(times):.2f} | {statistics.median(plain):.2f} | "
-            f"{share:.1%} |"
+            f"| {backbone} | {size} | {latents.shape[1]} | {name} | "
+            f"{statistics.median(times):.2f} | {statistics.median(plain):.1f} | {share:.2%} |"
         )
     return rows
+
+
+def seconds_of_a_refresh(training_set: str, clusters: int) -> str:
+    """A row: magnet's clusters in Gaussian classes."""
+    size, dimensions, classes = TRAINING_SETS[training_set]
+    latents, labels = batch(size, dimensions, classes)
+    loss = losses.build("magnet", clusters=clusters)
+    seconds = []
+    for seed in range(3):
+        generator = torch.Generator().manual_seed(seed)
+        started = time.process_time()
+        loss.refresh(latents.detach(), labels, generator)
+        seconds.append(time.process_time() - started)
+    return f"| {training_set} | {clusters} | {statistics.median(seconds):.1f} |"
 
 
 def main() -> None:
@@ -159,6 +191,7 @@ def main() -> None:
     parser.add_argument("--dim", type=int, nargs="*", default=[64, 512, 2048])
     parser.add_argument("--classes", type=int, nargs="*", default=[10, 100])
     parser.add_argument("--losses", nargs="*", default=list(OURS), choices=OURS)
+    parser.add_argument("--backbones", nargs="*", default=list(TRAINING_STEPS))
     parser.add_argument("--memory-limit", type=float, default=4.0, help="GiB")
     parser.add_argument("--peak-of", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -182,9 +215,14 @@ def main() -> None:
             above = peak_mib(of, MEMORY_SIZE["size"]) - peak_mib(of, 8)
             print(f"| {title} | {above:.0f} |")
     if any(name.startswith("latent_boost") for name in options.losses):
-        print(f"\nA training step of the CNN, batch {STEP_BATCH}:\n")
-        print("| loss | loss, ms | step without it, ms | share |\n|---|---:|---:|---:|")
-        print("\n".join(share_of_a_training_step(4 * options.seconds)))
+        print("\nLatent Boost in a training step:\n")
+        print("| backbone | B | d | loss | loss, ms | step without it, ms | share |")
+        print("|---|---:|---:|---|---:|---:|---:|")
+        for backbone in options.backbones:
+            print("\n".join(share_of_a_training_step(backbone, 4 * options.seconds)), flush=True)
+        print("\nK-means before an epoch:\n\n| latents of | K | s |\n|---|---:|---:|")
+        for row in itertools.product(TRAINING_SETS, (2, 8)):
+            print(seconds_of_a_refresh(*row), flush=True)
 
 
 if __name__ == "__main__":

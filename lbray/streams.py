@@ -14,9 +14,10 @@ from typing import Literal
 
 import torch
 
-Purpose = Literal["init", "shuffle", "dropout", "default"]
-"""Initial weights, batch order, dropout masks; and torch's default generators within an epoch, for
-whatever a module or loss that is not ours may draw."""
+Purpose = Literal["init", "shuffle", "dropout", "refresh", "default"]
+"""Initial weights, batch order, dropout masks, what a loss draws before an epoch (clusters); and
+torch's default generators within an epoch, for whatever a module or loss that is not ours may
+draw."""
 
 
 def stream_seed(seed: int, purpose: Purpose, epoch: int = 0) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -22,29 +23,35 @@ def analyze(experiment: str, store: str, data_root: Path | None, out: Path | Non
 
     With --out, write them as text, Markdown, LaTeX and CSV too.
     """
-    from analysis import load, summarise, with_structure
+    import analysis
     from analysis import tables as render
+    from analysis.paper_layout import paper_tables
     from lbray import spec
     from lbray.errors import InputError
     from lbray.store import Store
 
     name = spec.load(experiment).name if Path(experiment).is_file() else experiment
     artefacts = Store(store)
-    cells = load(artefacts, name)
-    if cells.frame.empty:
+    frame = analysis.load(artefacts, name)
+    if frame.empty:
         raise InputError(
             f"experiment is '{name}', of which the store '{store}' has no finished cell yet "
-            f"({len(cells.left_out)} missing or failed); run lbray sweep first."
+            f"({len(analysis.left_out(frame))} missing or failed); run lbray sweep first."
         )
-    cells = with_structure(cells, artefacts, data_root, _progress)
-    if cells.frame.empty:
+    frame = analysis.with_structure(frame, artefacts, data_root, _progress("measuring cells"))
+    if frame.empty:
         raise InputError(f"experiment is '{name}', of which no cell's weights can be used.")
-    summary = summarise(cells.frame)
-    made = render.tables(summary, cells.left_out)
+    frame = analysis.with_similarity(frame, artefacts, data_root, _progress("comparing latents"))
+    frame = analysis.with_epochs_to_baseline(frame, artefacts)
+    summary = analysis.summarise(frame)
+    made = render.tables(
+        summary, analysis.left_out(frame), analysis.choices(frame), analysis.compare(frame)
+    )
+    made += paper_tables(analysis.beside_paper(summary))
     click.echo(render.as_text(made), nl=False)
     if out is not None:
         try:
-            paths = render.write(out, made, cells.frame, summary)
+            paths = render.write(out, made, frame, summary)
         except OSError as problem:
             raise InputError(
                 f"--out is '{out}', which cannot be written: {problem.strerror}."
@@ -53,6 +60,9 @@ def analyze(experiment: str, store: str, data_root: Path | None, out: Path | Non
     return 0
 
 
-def _progress(done: int, total: int) -> None:
-    if sys.stderr.isatty():
-        click.echo(f"\rmeasuring latents: {done}/{total}", err=True, nl=done == total)
+def _progress(what: str) -> Callable[[int, int], None]:
+    def show(done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            click.echo(f"\r{what}: {done}/{total}", err=True, nl=done == total)
+
+    return show

@@ -4,6 +4,7 @@ from lbray.losses.catalogue import Description, describe
 from lbray.losses.latent_loss import LatentLoss
 from lbray.losses.registry import (
     build,
+    check_training_set,
     default_warmup_epochs,
     fitted,
     known_defaults,
@@ -16,6 +17,7 @@ __all__ = [
     "Description",
     "LatentLoss",
     "build",
+    "check_training_set",
     "default_warmup_epochs",
     "describe",
     "fitted",

@@ -8,8 +8,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from lbray.losses.class_spread import ClassSpread
-from lbray.losses.latent_loss import LatentLoss
+from lbray.losses.cluster_spread import ClusterSpread
+from lbray.losses.clustered_loss import ClusteredLoss
 from lbray.losses.parameters import choice, flag, number, share
 from lbray.losses.principal_components import principal_components
 
@@ -17,7 +17,7 @@ EPSILON = 1e-8
 """ε of Eq. 10 and 11."""
 
 
-class LatentBoost(LatentLoss):
+class LatentBoost(ClusteredLoss):
     """Magnet's idea on a condensed latent space, with a variance per class and two schedules.
 
     The latents are projected on the principal components of the batch that hold the share
@@ -43,6 +43,10 @@ class LatentBoost(LatentLoss):
             constant.
         hinge: take the positive part of each term; not in Eq. 11. With `beta` a factor, the terms
             are negative, and the loss without effect, once β has gone to ε.
+        clusters: per class. More than one are found by k-means in the class's training latents
+            before each epoch, and a sample belongs to the nearest of its class. Each then has the
+            mean and the variance that a class has above, and the sum runs over the clusters of
+            other classes.
     """
 
     default_warmup_epochs: ClassVar[int] = 5
@@ -57,8 +61,9 @@ class LatentBoost(LatentLoss):
         pca_threshold: float | None = 0.95,
         variance_grad: bool = False,
         hinge: bool = False,
+        clusters: int = 1,
     ) -> None:
-        super().__init__()
+        super().__init__(clusters)
         self.alpha_0 = number("alpha_0", alpha_0, low=0)
         self.beta_0 = number("beta_0", beta_0, low=EPSILON)
         self.beta = choice("beta", beta, ("factor", "exponent"))
@@ -77,11 +82,12 @@ class LatentBoost(LatentLoss):
 
     def compare(self, latents: Tensor, labels: Tensor) -> Tensor:
         """See the class."""
+        clusters = self.clusters_of(latents, labels)
         if self.pca_threshold is not None:
             projection, _ = principal_components(latents, self.pca_threshold)
             latents = (latents - latents.detach().mean(dim=0)) @ projection
-        spread = ClassSpread.of(latents, labels)
-        variances = spread.class_variances
+        spread = ClusterSpread.of(latents, labels, clusters)
+        variances = spread.cluster_variances
         if not self.variance_grad:
             variances = variances.detach()
         own_variances = variances[spread.codes]

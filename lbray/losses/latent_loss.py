@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
@@ -46,6 +47,33 @@ class LatentLoss(nn.Module, ABC):
 
     def start_epoch(self, epoch: int, max_epochs: int) -> None:
         """Take note that epoch `epoch` (from 0) of at most `max_epochs` begins."""
+
+    @property
+    def wants_refresh(self) -> bool:
+        """Whether `refresh` is to be called; it costs a pass over the training images."""
+        return False
+
+    def refresh(self, latents: Tensor, labels: Tensor, generator: torch.Generator) -> None:
+        """Take note of the training set as the network sees it before an epoch with λ > 0.
+
+        What is kept of it must depend on the arguments alone: a training that continues calls this
+        again, with the same ones.
+
+        Args:
+            latents: [N, d] of all training images, float32, without dropout; no gradient.
+            labels: [N], int64.
+            generator: of the CPU, at the start of a stream of this epoch's own.
+        """
+
+    def check_training_set(self, class_sizes: Mapping[str, int]) -> None:
+        """See, before anything is trained, that a training set will do.
+
+        Args:
+            class_sizes: how many training images each class has, by the class's name.
+
+        Raises:
+            ValueError: it will not; the message says which parameter is what, and what is allowed.
+        """
 
     def measures(self, latents: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """What there is to report of a batch besides the loss: scalars by metric name."""

@@ -105,6 +105,8 @@ def class_codes(labels: Tensor) -> tuple[Tensor, Tensor]:
 def slots(needed: Tensor, at_most: int) -> int:
     """Columns that hold `needed` of something: a shape must not wait for an accelerator's data.
 
-    On the CPU, where reading is free and columns are not, as many as needed.
+    On the CPU, where reading is free and columns are not, as many as needed; but not in a compiled
+    graph, which reading would break.
     """
-    return int(needed) if needed.device.type == "cpu" else at_most
+    reads = needed.device.type == "cpu" and not torch.compiler.is_compiling()
+    return int(needed) if reads else at_most

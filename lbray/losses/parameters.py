@@ -23,6 +23,18 @@ def number(name: str, value: object, *, low: float = -math.inf, high: float = ma
     return float(value)  # type: ignore[arg-type]
 
 
+def whole(name: str, value: object, *, low: int) -> int:
+    """A whole number from `low`.
+
+    Raises:
+        ValueError: it is not.
+    """
+    given = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not given or not low <= value <= _LARGEST or value != int(value):  # type: ignore[operator,call-overload]
+        raise ValueError(f"{name} is {value!r}, but must be a whole number from {low}")
+    return int(value)  # type: ignore[call-overload,no-any-return]
+
+
 def share(name: str, value: object) -> float:
     """A number above 0, at most 1.
 

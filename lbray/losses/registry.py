@@ -148,6 +148,25 @@ def trial(name: str, params: Mapping[str, Any]) -> LatentLoss:
         return build(name, **filled)
 
 
+def check_training_set(
+    name: str, params: Mapping[str, Any], class_sizes: Mapping[str, int]
+) -> None:
+    """See, before anything is trained, that a loss can do with a training set.
+
+    Args:
+        name: see `build`.
+        params: as the user gave them.
+        class_sizes: how many training images each class has, by the class's name.
+
+    Raises:
+        InputError: see `build`; or the loss cannot.
+    """
+    try:
+        trial(name, params).check_training_set(class_sizes)
+    except ValueError as problem:
+        raise InputError(f"loss {name}: {problem}.") from None
+
+
 def build(name: str, **params: Any) -> LatentLoss:
     """A loss: ``module(latents [B, d], labels [B]) -> scalar``.
 
@@ -203,6 +222,14 @@ class _Adapted(LatentLoss):
         start_epoch = getattr(self.module, "start_epoch", None)
         if start_epoch is not None:
             start_epoch(epoch, max_epochs)
+
+    @property
+    def wants_refresh(self) -> bool:
+        return hasattr(self.module, "refresh")
+
+    def refresh(self, latents: Tensor, labels: Tensor, generator: torch.Generator) -> None:
+        refresh: Any = self.module.refresh
+        refresh(latents, labels, generator)
 
 
 def _parameters(name: str) -> list[inspect.Parameter]:

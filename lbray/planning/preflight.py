@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lbray import backbones, data, losses
-from lbray.data import Dataset
+from lbray.data import Dataset, Splits
 from lbray.errors import InputError
 from lbray.planning.plan import Plan
 from lbray.spec import Cell
@@ -37,8 +37,12 @@ def preflight(plan: Plan, store: Store, data_root: Path | None, at_once: int) ->
             datasets[cell.dataset] = data.load(cell.dataset, data_root, copy)
     for cell in plan.done + plan.failed:
         _check_same_data(cell, plan.results[cell.id], datasets)
-    for cell in _unique_by_split(plan.missing):
-        data.split(datasets[cell.dataset], **cell.split_settings)
+    class_sizes = {
+        _split_of(cell): _class_sizes(data.split(datasets[cell.dataset], **cell.split_settings))
+        for cell in _unique_by_split(plan.missing)
+    }
+    for cell in _unique_by_loss_and_split(plan.missing):
+        losses.check_training_set(cell.loss, cell.loss_params, class_sizes[_split_of(cell)])
     largest = 0
     for dataset, backbone in sorted({(cell.dataset, cell.backbone) for cell in plan.missing}):
         loaded = datasets[dataset]
@@ -59,8 +63,26 @@ def preflight(plan: Plan, store: Store, data_root: Path | None, at_once: int) ->
     return list(datasets.values())
 
 
+def _split_of(cell: Cell) -> tuple[object, ...]:
+    return cell.dataset, *cell.split_settings.values()
+
+
 def _unique_by_split(cells: tuple[Cell, ...]) -> list[Cell]:
-    return list({(c.dataset, *c.split_settings.values()): c for c in cells}.values())
+    return list({_split_of(cell): cell for cell in cells}.values())
+
+
+def _unique_by_loss_and_split(cells: tuple[Cell, ...]) -> list[Cell]:
+    keyed = {
+        (cell.loss, *cell.loss_params.items(), *_split_of(cell)): cell
+        for cell in cells
+        if not cell.is_baseline
+    }
+    return list(keyed.values())
+
+
+def _class_sizes(splits: Splits) -> dict[str, int]:
+    counts = splits.train.labels.bincount(minlength=len(splits.classes))
+    return dict(zip(splits.classes, counts.tolist(), strict=True))
 
 
 def _check_same_data(cell: Cell, result: Result, datasets: dict[str, Dataset]) -> None:

@@ -9,7 +9,7 @@ artefacts are written.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from lbray import data
 from lbray.spec import Cell
 from lbray.store import tensor_file
 from lbray.sweep.cores import claim_core
-from lbray.sweep.trial import Task, cells_of
+from lbray.sweep.trial import CELLS, Task, cells_of, pack
 from lbray.training import Trainer
 
 LAMBDA = "lambda"
@@ -41,7 +41,10 @@ def train(config: Mapping[str, Any], task: Task) -> None:
         claim_core()
     torch.set_num_threads(placement.threads)
     member = Cell.resolved({**cell.settings, "lambda": config[LAMBDA]})
-    _, splits = data.prepared(cell.dataset, task.root, placement.device, **cell.split_settings)
+    copy = task.store.datasets.provide(cell.dataset)
+    _, splits = data.prepared(
+        cell.dataset, task.root, placement.device, copy=copy, **cell.split_settings
+    )
     trainer = Trainer(member, splits)
     path = _restored(trainer)
     interval = perturbation_interval(cell.max_epochs)
@@ -57,6 +60,17 @@ def train(config: Mapping[str, Any], task: Task) -> None:
             packed = tensor_file.pack(tensors, {"trainer": state, "path": path})
             (Path(folder) / _STATE).write_bytes(packed)
             tune.report(report, checkpoint=tune.Checkpoint.from_directory(folder))
+
+
+def space(cells: Sequence[Cell]) -> dict[str, Any]:
+    """The population as Tune's parameter space: a member per cell, which begins with its λ."""
+    members = [pack((cell,)) for cell in cells]
+    return {CELLS: tune.grid_search(members), LAMBDA: tune.sample_from(_declared_lambda)}
+
+
+def _declared_lambda(config: Mapping[str, Any]) -> float:
+    (cell,) = cells_of(config)
+    return cell.lam
 
 
 def described(path: list[float]) -> str:

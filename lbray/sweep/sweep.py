@@ -21,10 +21,11 @@ from lbray.spec import Cell, Experiment
 from lbray.store import Lease, Result, Store
 from lbray.sweep import actor, ddp, population
 from lbray.sweep.journal import Journal
+from lbray.sweep.queue import Queue
 from lbray.sweep.ray_session import ray_session
 from lbray.sweep.schedulers import PBT
 from lbray.sweep.schedulers import scheduler as build_scheduler
-from lbray.sweep.trial import CELLS, Task, pack
+from lbray.sweep.trial import Task
 from lbray.sweep.watcher import StopsWithTheStore, Watcher
 
 _RETRIES = 2
@@ -176,16 +177,15 @@ class _Run:
         placement = self.task.placement
         size = placement.cells_per_group
         groups = [tuple(cells[i : i + size]) for i in range(0, len(cells), size)]
-        space: dict[str, Any] = {CELLS: tune.grid_search([pack(group) for group in groups])}
         resources: dict[str, float] = {"CPU": placement.threads, "GPU": placement.gpus}
-        train, at_once = actor.train, placement.at_once
+        train, space, samples = actor.train, {}, len(groups)
+        search = tune.search.ConcurrencyLimiter(Queue(groups), max_concurrent=placement.at_once)
         if placement.executor == "ddp":
             # a group's own trial only waits: it asks for no more than a byte
             train, resources = ddp.train, {"CPU": 0, "memory": 1}
         elif self.limits.scheduler == PBT:
             # all members take turns, so only the resources say how many run at once
-            train, at_once = population.train, 0
-            space[population.LAMBDA] = tune.sample_from(_declared_lambda)
+            train, space, samples, search = population.train, population.space(cells), 1, None
         time_left = None
         if self.watcher.deadline is not None:
             time_left = max(1.0, self.watcher.deadline - time.monotonic())
@@ -194,9 +194,10 @@ class _Run:
             tune.with_resources(tune.with_parameters(train, task=self.task), resources),
             param_space=space,
             tune_config=tune.TuneConfig(
+                search_alg=search,
+                num_samples=samples,
                 scheduler=build_scheduler(scheduler, cells) if scheduler else None,
                 reuse_actors=placement.executor != "ddp",
-                max_concurrent_trials=at_once or None,
                 time_budget_s=time_left,
             ),
             run_config=tune.RunConfig(
@@ -213,12 +214,6 @@ class _Run:
         except Exception:
             if self.watcher.unavailable is None:  # else Tune fails as well, for the same reason
                 raise
-
-
-def _declared_lambda(config: dict[str, Any]) -> float:
-    """λ that a member of a population begins with: its cell's."""
-    (settings,) = config[CELLS].values()
-    return float(settings["lambda"])
 
 
 def _reopen_failed(cells: Sequence[Cell], store: Store) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from lbray.data import Split, Splits
@@ -11,6 +13,19 @@ from lbray.training.precision import autocast
 from lbray.training.workers import ALONE, Workers
 
 _BATCH = 128
+
+
+@torch.no_grad()
+def outputs(
+    model: nn.Module, splits: Splits, images: Tensor, precision: str
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Latents and logits, in float32, of images (uint8 [N, C, H, W]) in evaluation mode, batch by
+    batch and in their order."""
+    model.eval()
+    for batch in images.split(_BATCH):
+        with autocast(batch.device, precision):
+            latents, logits = model(splits.normalise(batch))
+        yield latents.float(), logits.float()
 
 
 @torch.no_grad()
@@ -34,12 +49,8 @@ def evaluate(
     """
     from sklearn.metrics import accuracy_score, f1_score
 
-    model.eval()
     rows = workers.rows(len(split.labels))
-    parts = []
-    for images in split.images[rows].split(_BATCH):
-        with autocast(images.device, precision):
-            parts.append(model(splits.normalise(images))[1].float())
+    parts = [logits for _, logits in outputs(model, splits, split.images[rows], precision)]
     logits = workers.gather(torch.cat(parts), len(split.labels))
     cross_entropy = functional.cross_entropy(logits.double(), split.labels)
     truth, predicted = split.labels.cpu().numpy(), logits.argmax(dim=1).cpu().numpy()

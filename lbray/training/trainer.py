@@ -16,7 +16,7 @@ from lbray.data import Splits
 from lbray.errors import Diverged
 from lbray.spec import Cell
 from lbray.training.balance import LearnedBalance, lambda_at
-from lbray.training.evaluate import evaluate
+from lbray.training.evaluate import evaluate, outputs
 from lbray.training.precision import autocast
 from lbray.training.workers import ALONE, Workers
 
@@ -111,6 +111,8 @@ class Trainer:
         )
         if self._loss is not None:
             self._loss.start_epoch(epoch, cell.max_epochs)
+            if lam and self._loss.wants_refresh:
+                self._refresh(self._loss, epoch)
         device = self._splits.train.labels.device
         dropout = streams.generator(cell.seed, "dropout", epoch, device)
         for module in self._dropouts():
@@ -123,6 +125,14 @@ class Trainer:
         elif self._balance is not None:
             lam = self._balance.share()
         return {"lambda": lam, **metrics}
+
+    @torch.no_grad()
+    def _refresh(self, loss: losses.LatentLoss, epoch: int) -> None:
+        train, workers = self._splits.train, self._workers
+        rows, count = workers.rows(len(train.labels)), len(train.labels)
+        parts = outputs(self.model, self._splits, train.images[rows], self._cell.precision)
+        latents = workers.gather(torch.cat([latents for latents, _ in parts]), count)
+        loss.refresh(latents, train.labels, streams.generator(self._cell.seed, "refresh", epoch))
 
     def _steps(self, epoch: int, lam: float) -> dict[str, float]:
         train = self._splits.train

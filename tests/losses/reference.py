@@ -72,32 +72,47 @@ def n_pair(latents, labels, form="pml") -> float:
     return sum(terms) / len(terms) if terms else 0.0
 
 
-def _classes(latents, labels):
-    members = {label: latents[np.array(labels) == label] for label in sorted(set(labels))}
+def nearest_cluster(latents, labels, centroids) -> list[tuple[int, int]]:
+    """Each sample's class, and which of the class's centroids [K, d] is nearest to it."""
+    result = []
+    for row, label in zip(latents, labels, strict=True):
+        distances = [np.linalg.norm(row - centroid) for centroid in centroids[label]]
+        result.append((label, distances.index(min(distances))))
+    return result
+
+
+def _groups(latents, labels):
+    """Means and variances by cluster, or by class where that is what `labels` name."""
+    members = {
+        label: np.array([row for row, other in zip(latents, labels, strict=True) if other == label])
+        for label in sorted(set(labels))
+    }
     means = {label: rows.mean(axis=0) for label, rows in members.items()}
     own = {label: ((rows - means[label]) ** 2).sum() for label, rows in members.items()}
     floor = SMALLEST_SHARE * ((latents - latents.mean(axis=0)) ** 2).sum() / len(latents)
     pooled = max(sum(own.values()) / max(1, len(latents) - 1), floor)
-    per_class = {
+    own_variances = {
         label: max(own[label] / (len(rows) - 1), floor) if len(rows) > 1 else pooled
         for label, rows in members.items()
     }
-    return means, pooled, per_class
+    return means, pooled, own_variances
 
 
-def magnet(latents, labels, alpha=1.0, hinge=False, variance=None) -> float:
-    """`variance` stands in for σ² where the gradient is not to flow through it."""
-    means, pooled, _ = _classes(latents, labels)
-    if len(means) < 2:
+def magnet(latents, labels, alpha=1.0, hinge=False, variance=None, clusters=None) -> float:
+    """`variance` stands in for σ² where the gradient is not to flow through it; `clusters` names
+    each sample's cluster, a pair of its class and a number."""
+    clusters = [(label, 0) for label in labels] if clusters is None else clusters
+    means, pooled, _ = _groups(latents, clusters)
+    if len(set(labels)) < 2 or len(means) == len(labels):
         return 0.0
     variance = pooled if variance is None else variance
     terms = []
-    for row, label in zip(latents, labels, strict=True):
-        numerator = ((row - means[label]) ** 2).sum() / (2 * variance) + alpha
+    for row, cluster in zip(latents, clusters, strict=True):
+        numerator = ((row - means[cluster]) ** 2).sum() / (2 * variance) + alpha
         denominators = [
             -((row - mean) ** 2).sum() / (2 * variance)
             for other, mean in means.items()
-            if other != label
+            if other[0] != cluster[0]
         ]
         term = numerator + np.logaddexp.reduce(denominators)
         terms.append(max(0.0, term) if hinge else term)
@@ -132,40 +147,43 @@ def latent_boost(
     hinge=False,
     projection=None,
     variances=None,
+    clusters=None,
 ) -> float:
-    """`projection` and `variances` stand in for W and σ² where they are constants."""
+    """`projection` and `variances` stand in for W and σ² where they are constants; `clusters` names
+    each sample's cluster, a pair of its class and a number."""
+    clusters = [(label, 0) for label in labels] if clusters is None else clusters
     if pca_threshold is not None:
         latents = latents @ (
             kept_components(latents, pca_threshold) if projection is None else projection
         )
-    means, _, per_class = _classes(latents, labels)
-    if len(means) < 2:
+    means, _, own_variances = _groups(latents, clusters)
+    if len(set(labels)) < 2 or len(means) == len(labels):
         return 0.0
-    per_class = per_class if variances is None else variances
+    own_variances = own_variances if variances is None else variances
     alpha, beta_now = schedules(epoch, max_epochs, alpha_0, beta_0)
     terms = []
-    for row, label in zip(latents, labels, strict=True):
+    for row, cluster in zip(latents, clusters, strict=True):
         inter = 0.0
         for other, mean in means.items():
-            if other != label:
-                scale = per_class[other if sigma == "negative" else label]
+            if other[0] != cluster[0]:
+                scale = own_variances[other if sigma == "negative" else cluster]
                 exponent = ((row - mean) ** 2).sum() / (2 * scale)
                 if beta == "factor":
                     inter += beta_now * math.exp(-exponent)
                 else:
                     inter += math.exp(-exponent * beta_now)
-        intra = ((row - means[label]) ** 2).sum() / (2 * per_class[label])
+        intra = ((row - means[cluster]) ** 2).sum() / (2 * own_variances[cluster])
         term = intra + alpha + math.log(inter + EPSILON)
         terms.append(max(0.0, term) if hinge else term)
     return float(np.mean(terms))
 
 
-def class_variances(latents, labels) -> dict[int, float]:
-    return _classes(latents, labels)[2]
+def cluster_variances(latents, clusters) -> dict[tuple[int, int], float]:
+    return _groups(latents, clusters)[2]
 
 
-def pooled_variance(latents, labels) -> float:
-    return _classes(latents, labels)[1]
+def pooled_variance(latents, clusters) -> float:
+    return _groups(latents, clusters)[1]
 
 
 def gradient(function, latents: np.ndarray, step: float = 1e-6) -> np.ndarray:

@@ -152,6 +152,11 @@ def test_a_loss_of_the_users_own_is_told_the_epoch():
         ("triplet", {"margin": 10**400}, "a number from 0"),
         ("magnet", {"alpha": float("inf")}, "a number"),
         *[
+            (name, {"clusters": value}, "a whole number from 1")
+            for name in ("magnet", "latent_boost")
+            for value in (0, -1, 1.5, "two", True, None, float("nan"))
+        ],
+        *[
             ("latent_boost", {"pca_threshold": value}, "null or a number above 0, at most 1")
             for value in (0, -1, 1.5, "most", True, float("nan"))
         ],

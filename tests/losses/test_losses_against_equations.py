@@ -57,9 +57,10 @@ def expected(name: str, params: dict[str, object], latents, labels, epoch: int, 
         return value, reference.gradient(lambda x: function(x, labels, **params), latents)
     through_variance = params.pop("variance_grad", name == "magnet")
     held: dict[str, object] = {}
+    clusters = params.get("clusters") or [(label, 0) for label in labels]
     if name == "magnet":
         if not through_variance:
-            held["variance"] = reference.pooled_variance(latents, labels)
+            held["variance"] = reference.pooled_variance(latents, clusters)
     else:
         params |= {"epoch": epoch, "max_epochs": max_epochs}
         projected = latents
@@ -68,7 +69,7 @@ def expected(name: str, params: dict[str, object], latents, labels, epoch: int, 
             held["projection"] = reference.kept_components(latents, threshold)
             projected = latents @ held["projection"]
         if not through_variance:
-            held["variances"] = reference.class_variances(projected, labels)
+            held["variances"] = reference.cluster_variances(projected, clusters)
     value = function(latents, labels, **params)
     return value, reference.gradient(lambda x: function(x, labels, **params, **held), latents)
 
@@ -112,3 +113,27 @@ def test_float32_loses_little():
         exact = loss(torch.tensor(latents), torch.tensor(labels)).item()
         single = loss(torch.tensor(latents).float(), torch.tensor(labels)).item()
         assert single == pytest.approx(exact, rel=2e-5, abs=2e-6), (name, params)
+
+
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [each for each in SETTINGS if each[0] in ("magnet", "latent_boost")],
+    ids=str,
+)
+@pytest.mark.parametrize("clusters", [2, 3])
+def test_of_several_clusters_value_and_gradient_are_the_equations(
+    name: str, params: dict[str, object], clusters: int
+):
+    latents, labels = batch(seed=clusters, size=22)
+    centroids = np.random.default_rng(7).normal(size=(4, clusters, 5))
+    loss = losses.build(name, **params, clusters=clusters)
+    loss.start_epoch(3, 50)
+    loss.centroids = torch.tensor(centroids)
+    given = torch.tensor(latents, requires_grad=True)
+    value = loss(given, torch.tensor(labels))
+    value.backward()
+    named = reference.nearest_cluster(latents, labels, centroids)
+    assert len(set(named)) > len(set(labels))
+    wanted = expected(name, params | {"clusters": named}, latents, labels, 3, 50)
+    assert value.item() == pytest.approx(wanted[0], rel=1e-9, abs=1e-12)
+    np.testing.assert_allclose(given.grad.numpy(), wanted[1], rtol=1e-5, atol=1e-7)

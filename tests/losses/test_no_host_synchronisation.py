@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from lbray import losses
-from lbray.losses import class_spread, n_pair, triplet
+from lbray.losses import cluster_spread, n_pair, triplet
 
 EVERY = [
     *[
@@ -62,7 +62,7 @@ def test_empty_slots_change_nothing(
     loss = losses.build(name, **params)
     value = loss(latents, LABELS[case])
     (gradient,) = torch.autograd.grad(value, latents)
-    for module in (class_spread, n_pair, triplet):
+    for module in (cluster_spread, n_pair, triplet):
         monkeypatch.setattr(module, "slots", lambda needed, at_most: at_most)
     as_on_an_accelerator = loss(latents, LABELS[case])
     torch.testing.assert_close(as_on_an_accelerator, value)

@@ -18,7 +18,12 @@ def test_the_id_is_known_and_stays():
 
 
 def test_what_was_left_out_stands_in_the_settings():
-    assert cell().settings["loss_params"] == {"alpha": 1.0, "hinge": False, "variance_grad": True}
+    assert cell().settings["loss_params"] == {
+        "alpha": 1.0,
+        "hinge": False,
+        "variance_grad": True,
+        "clusters": 1,
+    }
     assert cell().backbone == "cnn"
     assert cell() == cell(backbone="cnn", batch_size=128, loss_params={"alpha": 1})
     assert cell().id == cell(backbone="cnn", batch_size=128, loss_params={"alpha": 1}).id

@@ -145,6 +145,8 @@ def test_an_interrupted_cell_ends_as_if_it_had_not_been(store: Store, undisturbe
         {"loss": "pml:ProxyAnchorLoss", "loss_learning_rate_factor": 10.0, "plateau_patience": 1},
         {"loss": "pml:ProxyAnchorLoss", "lambda_schedule": "learned", "warmup_epochs": 2},
         {"loss": "contrastive", "lambda_schedule": "learned", "loss_learning_rate_factor": 30.0},
+        {"loss": "magnet", "loss_params": {"clusters": 3}},
+        {"loss": "latent_boost", "loss_params": {"clusters": 2}, "warmup_epochs": 1},
         {"loss": "pml:SphereFaceLoss"},
         {"loss": "pml:DynamicSoftMarginLoss"},
         {"loss": "pml:SoftTripleLoss", "lambda_schedule": "cosine", "precision": "bfloat16"},
@@ -253,11 +255,21 @@ def test_a_loss_that_is_not_a_number_is_recorded_with_epoch_step_and_loss(store:
     assert store.result(cell.id) == result
 
 
-@pytest.mark.parametrize("loss", ["triplet", "n_pair", "magnet", "latent_boost"])
-def test_latents_that_are_not_finite_are_recorded_with_epoch_step_and_loss(store: Store, loss: str):
+@pytest.mark.parametrize(
+    ("loss", "params"),
+    [
+        *[(name, {}) for name in ("contrastive", "triplet", "n_pair", "magnet", "latent_boost")],
+        ("magnet", {"clusters": 2}),
+    ],
+    ids=str,
+)
+def test_latents_that_are_not_finite_are_recorded_with_epoch_step_and_loss(
+    store: Store, loss: str, params: dict[str, object]
+):
     cell = small_cell(
         backbone=f"{__name__}:Exploding",
         loss=loss,
+        loss_params=params,
         max_epochs=4,
         warmup_epochs=0,
         batch_size=54,
@@ -266,7 +278,8 @@ def test_latents_that_are_not_finite_are_recorded_with_epoch_step_and_loss(store
     result = run_cell(cell, store)
     assert result.status == "failed"
     assert "at epoch 1, step 2" in result.reason
-    assert f"{loss} " in result.reason
+    label = f"{loss}(clusters=2)" if params else loss
+    assert f"{label} " in result.reason
 
 
 def test_an_exception_is_recorded_in_one_line(store: Store):

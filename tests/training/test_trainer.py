@@ -4,6 +4,7 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, f1_score
 from small_cells import small_cell
+from torch import nn
 from torch.nn import functional
 
 from lbray import backbones, data, losses, streams
@@ -162,6 +163,49 @@ def test_with_lambda_zero_the_distance_loss_is_not_evaluated(monkeypatch: pytest
     trainer = Trainer(cell, splits_of(cell))
     monkeypatch.setattr(trainer._loss, "forward", lambda *_: pytest.fail("evaluated"))
     assert "train/dist" not in trainer.train_epoch(0)
+
+
+class Watching(nn.Module):
+    """A loss of a user's own that asks for the training set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[torch.Tensor, torch.Tensor, int]] = []
+
+    def refresh(self, latents, labels, generator) -> None:
+        self.seen.append((latents, labels, generator.initial_seed()))
+
+    def forward(self, latents, labels) -> torch.Tensor:
+        return latents.square().mean()
+
+
+def test_a_loss_that_asks_sees_the_training_set_before_each_epoch_it_acts_in():
+    cell = small_cell(loss=f"{__name__}:Watching", warmup_epochs=1, **{"lambda": 0.5})
+    splits = splits_of(cell)
+    trainer, expected = Trainer(cell, splits), []
+    for epoch in range(3):
+        trainer.model.eval()
+        with torch.no_grad():
+            expected.append(trainer.model(splits.normalise(splits.train.images))[0])
+        trainer.train_epoch(epoch)
+    seen = trainer._loss.module.seen
+    assert len(seen) == 2
+    for epoch, (latents, labels, seed) in enumerate(seen, start=1):
+        torch.testing.assert_close(latents, expected[epoch])
+        assert torch.equal(labels, splits.train.labels)
+        assert seed == streams.stream_seed(cell.seed, "refresh", epoch)
+        assert not latents.requires_grad
+
+
+@pytest.mark.parametrize("loss", ["magnet", "latent_boost"])
+def test_clusters_are_found_anew_before_each_epoch(loss: str):
+    cell = small_cell(loss=loss, loss_params={"clusters": 3}, warmup_epochs=0, **{"lambda": 0.5})
+    trainer = Trainer(cell, splits_of(cell))
+    epochs = [(trainer.train_epoch(epoch), trainer._loss.centroids) for epoch in range(2)]
+    assert all(centroids.shape == (10, 3, 64) for _, centroids in epochs)
+    assert not torch.equal(epochs[0][1], epochs[1][1])
+    one = Trainer(small_cell(loss=loss, warmup_epochs=0, **{"lambda": 0.5}), splits_of(cell))
+    assert one.train_epoch(0)["train/dist"] != epochs[0][0]["train/dist"]
 
 
 def test_latent_boost_reports_its_components():

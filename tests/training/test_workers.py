@@ -151,10 +151,21 @@ def assert_same_history(cell, store: Store, expected: Store) -> None:
         assert metrics[name] == pytest.approx(wanted[name], rel=1e-4, abs=1e-6), name
 
 
-@pytest.mark.parametrize("loss_name", [*LOSSES, "pml:ProxyAnchorLoss"])
-def test_two_workers_have_the_history_of_one(loss_name: str, tmp_path: Path):
+@pytest.mark.parametrize(
+    ("loss_name", "settings"),
+    [
+        *[(name, {}) for name in [*LOSSES, "pml:ProxyAnchorLoss"]],
+        *[(name, {"loss_params": {"clusters": 3}}) for name in ("magnet", "latent_boost")],
+        ("contrastive", {"lambda_schedule": "learned"}),
+        ("triplet", {"lambda_schedule": "linear"}),
+    ],
+    ids=str,
+)
+def test_two_workers_have_the_history_of_one(
+    loss_name: str, settings: dict[str, object], tmp_path: Path
+):
     # 603 images, less the validation share, leave a last batch that is odd
-    cell = small_cell(loss=loss_name, train_size=603, warmup_epochs=1, **{"lambda": 0.5})
+    cell = small_cell(loss=loss_name, train_size=603, warmup_epochs=1, **{"lambda": 0.5} | settings)
     alone, shared = Store(str(tmp_path / "alone")), Store(str(tmp_path / "shared"))
     run_cell(cell, alone)
     work = partial(trained, cell=cell, location=shared.location)

@@ -1,0 +1,110 @@
+"""What a sweep costs beside its training: many cells of next to no work.
+
+    python benchmarks/scaling.py [--cells 10000]
+
+Runs cells of one batch each through the command line into an empty store, then the same command
+again with all results there. Prints the seconds of both, the driver's peak memory (resident set),
+the size of what Tune keeps of its own while it runs, and the seconds that such a cell takes in a
+loop without Ray: what is left of a cell's seconds is the sweep's own cost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from lbray import spec
+from lbray.store import Store
+from lbray.training import run_cell
+
+GRID = """
+settings: {{dataset: digits, max_epochs: 1, validation_fraction: 0.5, seed: {seeds}}}
+blocks: [{{loss: baseline, train_size: 40, test_size: 20}}]
+"""
+_CELLS_ALONE = 100
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of a command: seconds, the driver's peak memory and the peak of Tune's own files in MiB."""
+
+    seconds: float
+    memory: float
+    scratch: float
+
+
+def cost(command: list[str], store: Path) -> Cost:
+    """Run a command to its end and watch it."""
+    started, memory, scratch = time.perf_counter(), 0, 0
+    driver = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    while driver.poll() is None:
+        memory = max(memory, _peak_memory(driver.pid))
+        scratch = max(scratch, *(_size(folder) for folder in store.glob("scratch-*")), 0)
+        time.sleep(1)
+    if driver.returncode:
+        raise SystemExit(f"{' '.join(command)}: exit code {driver.returncode}")
+    return Cost(time.perf_counter() - started, memory / 2**20, scratch / 2**20)
+
+
+def seconds_alone(path: Path, folder: Path) -> float:
+    """Seconds per cell in this process, one thread, without Ray."""
+    torch.set_num_threads(1)
+    store, cells = Store(str(folder)), spec.load(path).cells()[:_CELLS_ALONE]
+    run_cell(cells[0], store)
+    started = time.perf_counter()
+    for cell in cells[1:]:
+        run_cell(cell, store)
+    return (time.perf_counter() - started) / (len(cells) - 1)
+
+
+def _peak_memory(pid: int) -> int:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) * 1024
+    except (OSError, IndexError):
+        return 0
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.stat().st_size if path.is_file() else 0
+        except OSError:
+            continue
+    return total
+
+
+def main() -> None:
+    """Run both commands and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cells", type=int, default=10_000)
+    cells = parser.parse_args().cells
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        path, store = folder / "grid.yaml", folder / "store"
+        path.write_text(GRID.format(seeds=list(range(cells))))
+        program = "from lbray.cli import main; main()"
+        command = [sys.executable, "-c", program, "sweep", str(path), "--store", str(store)]
+        alone = seconds_alone(path, folder / "alone")
+        first, again = cost(command, store), cost(command, store)
+    actors = len(os.sched_getaffinity(0))
+    per_cell = first.seconds * actors / cells
+    print(f"{cells:,} cells on {actors} actors; alone, a cell takes {alone * 1000:.0f} ms")
+    print("| | seconds | per cell and actor, ms | driver, MiB | Tune's own files, MiB |")
+    print("|---|---:|---:|---:|---:|")
+    row = f"{per_cell * 1000:.0f} | {first.memory:.0f} | {first.scratch:.1f}"
+    print(f"| sweep | {first.seconds:.0f} | {row} |")
+    print(f"| again, all results there | {again.seconds:.1f} | – | {again.memory:.0f} | – |")
+
+
+if __name__ == "__main__":
+    main()
