@@ -6,7 +6,7 @@ STORE ?= results
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: setup demo test test-faults check format clean
+.PHONY: setup demo test test-faults test-cluster cluster-check check format clean
 
 setup: $(INSTALLED)
 
@@ -33,6 +33,15 @@ test: setup
 # processes, nodes and stores that die for real: about half an hour
 test-faults: setup
 	$(BIN)/python -m pytest -m faults --timeout 1200
+
+cluster-check: setup
+	$(BIN)/python -m pytest tests/cluster
+
+# what clusters need beside what tests need: jobs and the dashboard
+test-cluster: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	    --constraint constraints.txt --editable '.[dev,cluster]'
+	$(BIN)/python -m pytest -s -m cluster --timeout 1200 tests/cluster
 
 check: setup
 	$(BIN)/ruff format --check .

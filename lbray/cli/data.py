@@ -1,4 +1,4 @@
-"""`lbray data`: list, fetch and verify datasets."""
+"""`lbray data`: list, fetch, verify and push datasets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 from tabulate import tabulate
 
-from lbray.cli.options import data_root_option
+from lbray.cli.options import data_root_option, store_option
 
 if TYPE_CHECKING:
     from lbray.data import Dataset
@@ -60,6 +60,27 @@ def verify(name: str, data_root: Path | None) -> int:
     from lbray import data as datasets
 
     return _sound(datasets.verify(name, data_root))
+
+
+@data.command()
+@click.argument("name")
+@store_option
+@data_root_option
+def push(name: str, store: str, data_root: Path | None) -> int:
+    """Copy dataset NAME into the store, from which each node of a cluster takes it once.
+
+    NAME is as experiments have it, also folder:PATH. Sweeps on the store take the copy from then
+    on, whatever lies on their machines.
+    """
+    from lbray import data as datasets
+    from lbray.store import Store
+
+    artefacts = Store(store)
+    artefacts.files.check_writable()
+    dataset = datasets.fetch(name, data_root)
+    size = artefacts.datasets.push(dataset)
+    click.echo(f"{name}: {size / 1e6:,.1f} MB in {store}, fingerprint {dataset.fingerprint}")
+    return 0
 
 
 def _sound(dataset: Dataset) -> int:

@@ -12,6 +12,7 @@ from lbray import __version__
 from lbray.cli.analyze import analyze
 from lbray.cli.audit import audit
 from lbray.cli.data import data
+from lbray.cli.doctor import doctor
 from lbray.cli.losses import losses
 from lbray.cli.run import run
 from lbray.cli.status import status, watch
@@ -28,7 +29,7 @@ def lbray() -> None:
     """
 
 
-for command in (sweep, run, status, watch, analyze, audit, data, losses):
+for command in (sweep, run, status, watch, analyze, audit, data, losses, doctor):
     lbray.add_command(command)
 
 

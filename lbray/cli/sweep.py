@@ -11,7 +11,7 @@ from lbray.cli.options import data_root_option, parse_overrides, set_option, sto
 
 if TYPE_CHECKING:
     from lbray.planning import Estimate, Placement, Plan
-    from lbray.spec import Experiment
+    from lbray.spec import Cell, Experiment
     from lbray.store import Store
     from lbray.sweep import Outcome
 
@@ -119,7 +119,6 @@ def _place(
     from lbray.training import epoch_seconds
 
     address, data_root = options["address"], options["data_root"]
-    machine = Machine.detect() if address is None else cluster(address)
     wishes = Wishes(
         options["executor"],
         options["actors"],
@@ -127,6 +126,8 @@ def _place(
         options["gpus_per_cell"],
         options["threads"],
     )
+    here = Machine.detect()
+    machine = here if address is None else cluster(address).grown(wishes)
     placement, why = place(planned.missing, machine, wishes)
     if options["scheduler"] is not None:
         scheduler(options["scheduler"], planned.missing, placement.executor)
@@ -135,9 +136,13 @@ def _place(
     few = len(planned.missing) < placement.at_once and wishes.executor == "auto"
     if not (options["dry_run"] or few or placement.executor == "ddp"):
         return placement, why, None
-    estimated = estimate(planned, lambda cell: epoch_seconds(cell, data_root, machine.device))
+
+    def measure(cell: Cell) -> float:
+        return epoch_seconds(cell, artefacts, data_root, machine.device)
+
+    estimated = estimate(planned, measure if machine.device == here.device else None)
     trial_per_cell = options["scheduler"] is not None or bool(options["trackers"])
-    seconds = None if trial_per_cell else estimated.per_cell
+    seconds = None if trial_per_cell or estimated is None else estimated.per_cell
     return *place(planned.missing, machine, wishes, seconds), estimated
 
 
@@ -145,12 +150,17 @@ def _dry_run(declared: Experiment, planned: Plan, artefacts: Store, options: dic
     from lbray.monitor import duration
 
     placement, why, estimated = _place(planned, artefacts, options)
-    assert estimated is not None, "a dry run asks for it"
     for name, count in _reused(declared.name, planned, artefacts).items():
         click.echo(f"of those done, {count} are shared with the experiment {name}", err=True)
     cells = planned.missing[: options["max_cells"]]
-    if estimated.per_cell is not None:
+    if cells:
         click.echo(f"{placement} ({why})", err=True)
+    if estimated is None:
+        click.echo(
+            "no estimate: there is no such device here, and no finished cell tells the rate",
+            err=True,
+        )
+    elif estimated.per_cell is not None:
         workers = placement.workers_per_cell
         hours = len(cells) * placement.cell_seconds(estimated.per_cell) * workers / 3600
         wall = placement.sweep_seconds(len(cells), estimated.per_cell)

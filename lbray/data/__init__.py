@@ -1,7 +1,9 @@
 """Datasets: whole, in memory, as uint8; and their stratified splits."""
 
 from lbray.data.dataset import Dataset
+from lbray.data.decoded_file import pack
 from lbray.data.prepared import prepared
+from lbray.data.received import receive
 from lbray.data.registry import (
     CatalogueRow,
     catalogue,
@@ -10,6 +12,7 @@ from lbray.data.registry import (
     load,
     names,
     verify,
+    where,
 )
 from lbray.data.splits import Split, Splits, split
 
@@ -23,7 +26,10 @@ __all__ = [
     "fetch",
     "load",
     "names",
+    "pack",
     "prepared",
+    "receive",
     "split",
     "verify",
+    "where",
 ]

@@ -13,7 +13,12 @@ from lbray.data.splits import Splits, split
 
 @lru_cache(maxsize=1)
 def prepared(
-    name: str, root: Path | None = None, device: str = "cpu", **split_settings: Any
+    name: str,
+    root: Path | None = None,
+    device: str = "cpu",
+    *,
+    copy: str | None = None,
+    **split_settings: Any,
 ) -> tuple[Dataset, Splits]:
     """The dataset by `load` and its splits by `split`, moved to the device.
 
@@ -22,5 +27,5 @@ def prepared(
     Raises:
         InputError: see `load` and `split`.
     """
-    dataset = load(name, root)
+    dataset = load(name, root, copy)
     return dataset, split(dataset, **split_settings).to(device)

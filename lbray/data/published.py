@@ -14,6 +14,7 @@ from pathlib import Path
 
 from lbray.data.cache import cached
 from lbray.data.dataset import Dataset
+from lbray.data.turns import turn
 from lbray.errors import InputError
 
 _TIMEOUT_S = 10.0
@@ -89,17 +90,19 @@ class Published(ABC):
 
     def _provide(self) -> None:
         """Download what is missing to a temporary folder, then move it file by file, so that a
-        download that was cut off or done twice at once leaves nothing half-written."""
+        download that was cut off leaves nothing half-written. One process does it, others wait."""
         if self.files():
             return
         try:
             self._root.mkdir(parents=True, exist_ok=True)
             with (
+                turn(f"download-{self.name}"),
                 tempfile.TemporaryDirectory(prefix=".download-", dir=self._root) as folder,
                 _impatient(),
                 contextlib.redirect_stdout(sys.stderr),
             ):
-                for path, target in self.download(Path(folder)).items():
+                fetched = {} if self.files() else self.download(Path(folder))
+                for path, target in fetched.items():
                     target.parent.mkdir(parents=True, exist_ok=True)
                     path.replace(target)
         except (OSError, RuntimeError, http.client.HTTPException) as problem:

@@ -14,6 +14,7 @@ from lbray.data.digits import Digits
 from lbray.data.fashion_mnist import FashionMnist
 from lbray.data.folder import Folder
 from lbray.data.locations import data_root
+from lbray.data.received import received
 from lbray.errors import InputError
 
 
@@ -79,18 +80,19 @@ def check_name(name: str) -> None:
         raise InputError.unknown("dataset", name, [*names(), "folder:PATH"])
 
 
-def load(name: str, root: Path | str | None = None) -> Dataset:
+def load(name: str, root: Path | str | None = None, copy: str | None = None) -> Dataset:
     """A dataset; one that is not on disk is downloaded.
 
     Args:
         name: one of `names`, or ``folder:PATH``; see `lbray.data.folder.Folder`.
         root: the folder of datasets; ``LBRAY_DATA``, else a folder in the user's cache, if None.
+        copy: the fingerprint of a copy that was received and is to be taken instead of files.
 
     Raises:
         InputError: there is no such dataset, its files are not as they should be, or it can
             neither be found nor be downloaded.
     """
-    return _source(name, root).load()
+    return received(copy) if copy is not None else _source(name, root).load()
 
 
 def fetch(name: str, root: Path | str | None = None) -> Dataset:
@@ -105,6 +107,15 @@ def verify(name: str, root: Path | str | None = None) -> Dataset:
         InputError: the dataset is not on disk, or not as it should be.
     """
     return _source(name, root).verify()
+
+
+def where(name: str, root: Path | str | None = None) -> str | None:
+    """Where a dataset lies, for people; None if it was not found. Opens no file.
+
+    Raises:
+        InputError: there is no such dataset.
+    """
+    return _source(name, root).where()
 
 
 def catalogue(root: Path | str | None = None) -> list[CatalogueRow]:

@@ -1,5 +1,7 @@
 """What a sweep has to do, and whether it can; known before Ray or a GPU is started."""
 
+from lbray.planning.checkup import Checkup, checkup
+from lbray.planning.cloud import cloud_problems
 from lbray.planning.estimate import Estimate, estimate
 from lbray.planning.placement import EXECUTORS, Machine, Placement, Wishes, place
 from lbray.planning.plan import Plan, plan
@@ -7,11 +9,14 @@ from lbray.planning.preflight import preflight
 
 __all__ = [
     "EXECUTORS",
+    "Checkup",
     "Estimate",
     "Machine",
     "Placement",
     "Plan",
     "Wishes",
+    "checkup",
+    "cloud_problems",
     "estimate",
     "place",
     "plan",

@@ -30,7 +30,7 @@ class Estimate:
     stored: int
 
 
-def estimate(plan: Plan, measure: Callable[[Cell], float]) -> Estimate:
+def estimate(plan: Plan, measure: Callable[[Cell], float] | None) -> Estimate | None:
     """Sum up what the missing cells will take.
 
     A finished cell of the same dataset, backbone and batch tells the seconds of an epoch, and how
@@ -38,7 +38,11 @@ def estimate(plan: Plan, measure: Callable[[Cell], float]) -> Estimate:
 
     Args:
         plan: the cells, and the results that there are.
-        measure: the seconds of one epoch of a cell on one device of this machine.
+        measure: the seconds of one epoch of a cell on one device of this machine; None where it
+            has no such device.
+
+    Returns:
+        The estimate; None where a kind of cells would have to be measured and cannot.
     """
     kinds: dict[tuple[object, ...], list[Cell]] = {}
     for cell in plan.missing:
@@ -48,6 +52,8 @@ def estimate(plan: Plan, measure: Callable[[Cell], float]) -> Estimate:
         finished = [cell for cell in plan.done if _kind(cell) == kind]
         per_epoch, share = _stored(finished, plan)
         if per_epoch is None:
+            if measure is None:
+                return None
             per_epoch, share = measure(cells[0]), 1.0
         else:
             stored += 1

@@ -49,6 +49,24 @@ class Machine:
         """A machine with so many cores and GPUs."""
         return cls("cuda", gpus, cores) if gpus else cls("cpu", cores, cores)
 
+    def grown(self, wishes: Wishes) -> Machine:
+        """As a cluster that starts nodes by demand will be, once it has what is asked for.
+
+        Raises:
+            InputError: it has no device yet, and nothing says how many to ask for.
+        """
+        if not self.count and wishes.at_once is None:
+            raise InputError(
+                "the cluster has no device yet, so how many to ask it for must be said: "
+                "--actors N, with --gpus-per-cell 1 if they are GPUs."
+            )
+        workers = (wishes.at_once or 0) * (wishes.workers_per_cell or 1)
+        cores = max(self.cores, workers * wishes.threads)
+        if self.device == "cpu" and wishes.gpus_per_cell is None:
+            return Machine.of(cores, 0)
+        gpus = self.count if self.device == "cuda" else 0
+        return Machine.of(cores, max(gpus, math.ceil(workers * (wishes.gpus_per_cell or 1))))
+
 
 @dataclass(frozen=True)
 class Wishes:

@@ -33,7 +33,8 @@ def preflight(plan: Plan, store: Store, data_root: Path | None, at_once: int) ->
     datasets: dict[str, Dataset] = {}
     for cell in plan.missing:
         if cell.dataset not in datasets:
-            datasets[cell.dataset] = data.load(cell.dataset, data_root)
+            copy = store.datasets.provide(cell.dataset)
+            datasets[cell.dataset] = data.load(cell.dataset, data_root, copy)
     for cell in plan.done + plan.failed:
         _check_same_data(cell, plan.results[cell.id], datasets)
     class_sizes = {

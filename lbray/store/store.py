@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from lbray.errors import DamagedArtefact, InputError
 from lbray.spec import Cell, Experiment
 from lbray.store.cell_files import CellFiles
+from lbray.store.dataset_copies import DatasetCopies
 from lbray.store.event_log import EventLog
 from lbray.store.files import Files
 from lbray.store.result import Result
@@ -17,7 +18,8 @@ PATIENCE_S = 300.0
 
 
 class Store:
-    """Cells by id under ``cells/``, experiments by name under ``experiments/``.
+    """Cells by id under ``cells/``, experiments by name under ``experiments/``, copies of datasets
+    under ``datasets/``.
 
     Args:
         location: a local folder, or a URI that `pyarrow.fs` opens (``s3://…``, ``gs://…``).
@@ -38,6 +40,11 @@ class Store:
     def cell(self, cell_id: str) -> CellFiles:
         """The files of a cell, whether or not it was ever trained."""
         return CellFiles(self.files, cell_id)
+
+    @property
+    def datasets(self) -> DatasetCopies:
+        """The copies of datasets that were pushed into this store."""
+        return DatasetCopies(self.files)
 
     def result(self, cell_id: str) -> Result | None:
         """A cell's result; None where there is none that can be used."""

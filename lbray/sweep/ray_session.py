@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import ray
 
+from lbray.errors import InputError
 from lbray.planning import Machine, Placement
 
 _ENVIRONMENT = {
@@ -34,17 +35,15 @@ def ray_session(placement: Placement, address: str | None = None) -> Iterator[No
         placement: what a Ray of our own must have room for. It has no dashboard, and is gone with
             the block.
         address: of a cluster to use instead, as `ray.init` takes it.
+
+    Raises:
+        InputError: no cluster answers at the address, or one of another version.
     """
     os.environ.update(_ENVIRONMENT)
     for library in ("ray.tune", "ray.train"):  # whatever goes wrong has its line on the display
         logging.getLogger(library).setLevel(logging.CRITICAL)
     if address is not None:
-        ray.init(
-            address,
-            runtime_env={"env_vars": _ENVIRONMENT},
-            log_to_driver=False,
-            logging_level="error",
-        )
+        _connect(address)
     else:
         os.environ.update(_ALONE)
         workers = placement.at_once * placement.workers_per_cell
@@ -61,6 +60,31 @@ def ray_session(placement: Placement, address: str | None = None) -> Iterator[No
         yield
     finally:
         ray.shutdown()
+
+
+def _connect(address: str) -> None:
+    try:
+        ray.init(
+            address,
+            runtime_env={"env_vars": _ENVIRONMENT},
+            log_to_driver=False,
+            logging_level="error",
+        )
+    except (ConnectionError, ValueError) as problem:
+        raise InputError(
+            f"--address is '{address}', where no Ray cluster answers "
+            f"({str(problem).splitlines()[0].rstrip('.')}); one that wants a token is reached with "
+            "RAY_AUTH_MODE=token."
+        ) from None
+    except RuntimeError as problem:
+        ray.shutdown()  # it has connected by halves
+        if "Version mismatch" not in str(problem):
+            raise
+        words = " ".join(str(problem).partition("The cluster")[2].split())
+        raise InputError(
+            f"--address is '{address}', whose Ray or Python is another than here: the cluster "
+            f"{words}; install the same constraints.txt on both."
+        ) from None
 
 
 def cluster(address: str) -> Machine:

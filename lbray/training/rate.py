@@ -9,21 +9,26 @@ from pathlib import Path
 from lbray import data
 from lbray.data import Split
 from lbray.spec import Cell
+from lbray.store import Store
 from lbray.training.trainer import Trainer
 
 _BATCHES = 4
 
 
-def epoch_seconds(cell: Cell, data_root: Path | None = None, device: str = "cpu") -> float:
+def epoch_seconds(
+    cell: Cell, store: Store, data_root: Path | None = None, device: str = "cpu"
+) -> float:
     """Seconds of one epoch, validation included, measured on the same share of both splits after
     as much for warming up. Nothing is stored.
 
     Args:
         cell: whose epoch; one with its distance loss in force.
-        data_root: where datasets lie.
+        store: may have a copy of the dataset.
+        data_root: where datasets lie of which the store has no copy.
         device: a torch device.
     """
-    _, splits = data.prepared(cell.dataset, data_root, device, **cell.split_settings)
+    copy = store.datasets.provide(cell.dataset)
+    _, splits = data.prepared(cell.dataset, data_root, device, copy=copy, **cell.split_settings)
     share = min(1.0, _BATCHES * cell.batch_size / len(splits.train.labels))
     few = replace(
         splits, train=_first(splits.train, share), validation=_first(splits.validation, share)

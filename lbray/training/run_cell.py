@@ -41,7 +41,7 @@ def run_cell(
     Args:
         cell: what to train.
         store: where its artefacts go.
-        data_root: where datasets lie; see `lbray.data.load`.
+        data_root: where datasets lie of which the store has no copy; see `lbray.data.load`.
         device: a torch device.
         executor: who runs it, for the provenance.
         reporter: hears of each epoch and may end the training.
@@ -64,7 +64,10 @@ def run_cell(
         files.begin(cell)
     how = provenance(torch.device(device), cell.precision, executor) | {"workers": workers.count}
     try:
-        dataset, splits = data.prepared(cell.dataset, data_root, device, **cell.split_settings)
+        copy = store.datasets.provide(cell.dataset)
+        dataset, splits = data.prepared(
+            cell.dataset, data_root, device, copy=copy, **cell.split_settings
+        )
         how |= {"dataset": dataset.fingerprint, "dataset_source": dataset.source}
         outcome = _train(cell, files, splits, workers, reporter or Silent())
         if outcome is None:

@@ -45,3 +45,10 @@ def test_what_a_group_took_says_nothing_of_one_device(store: Store):
 
 def test_with_nothing_to_run_there_is_nothing_to_estimate(store: Store):
     assert estimate(plan([], store), lambda cell: 1.0).per_cell is None
+
+
+def test_where_nothing_can_be_measured_only_finished_cells_tell(store: Store):
+    cells = [small_cell(seed=seed, max_epochs=10) for seed in range(3)]
+    assert estimate(plan(cells, store), None) is None
+    finish(store, cells[0], epochs=10, seconds=20.0)
+    assert estimate(plan(cells, store), None).per_cell == 20.0

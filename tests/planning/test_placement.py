@@ -99,3 +99,33 @@ def test_what_the_machine_cannot_give_is_refused(machine: Machine, wishes: Wishe
 def test_more_workers_than_samples_in_a_batch_are_refused():
     with pytest.raises(InputError, match="at most the batch_size, 2"):
         place(cells(1, batch_size=2), CORES, Wishes(workers_per_cell=3))
+
+
+NOTHING = Machine.of(cores=0, gpus=0)
+
+
+@pytest.mark.parametrize(
+    ("there", "wishes", "then"),
+    [
+        (NOTHING, Wishes(at_once=3), Machine("cpu", 3, 3)),
+        (NOTHING, Wishes(at_once=3, threads=2), Machine("cpu", 6, 6)),
+        (NOTHING, Wishes(at_once=8, gpus_per_cell=1), Machine("cuda", 8, 8)),
+        (NOTHING, Wishes(at_once=8, gpus_per_cell=0.25), Machine("cuda", 2, 8)),
+        (NOTHING, Wishes(at_once=2, workers_per_cell=4, gpus_per_cell=1), Machine("cuda", 8, 8)),
+        (CORES, Wishes(), CORES),
+        (CORES, Wishes(at_once=9), Machine("cpu", 9, 9)),
+        (GPUS, Wishes(at_once=2), GPUS),
+        (GPUS, Wishes(at_once=12), Machine("cuda", 12, 16)),
+    ],
+)
+def test_a_cluster_that_starts_nodes_by_demand_has_what_is_asked_for(there, wishes, then):
+    assert there.grown(wishes) == then
+    placement, _ = place(cells(24), then, wishes)
+    assert placement.device == then.device
+    if wishes.at_once is not None:
+        assert placement.at_once == wishes.at_once
+
+
+def test_an_empty_cluster_must_be_told_how_much_to_ask_for():
+    with pytest.raises(InputError, match="--actors N, with --gpus-per-cell 1 if they are GPUs"):
+        NOTHING.grown(Wishes())

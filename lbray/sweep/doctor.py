@@ -1,0 +1,107 @@
+"""Check-ups of a cluster's nodes: each looks at itself, in a tiny task of its own."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from lbray.errors import InputError
+from lbray.planning import Checkup, Placement, checkup
+from lbray.sweep.ray_session import ray_session
+
+_PATIENCE_S = 300.0
+_POLL_S = 0.5
+
+
+def checkups(
+    address: str,
+    store: str | None = None,
+    data_root: Path | None = None,
+    datasets: Sequence[str] = (),
+) -> list[Checkup]:
+    """A check-up by each node that a cluster has now.
+
+    Args:
+        address: of the cluster, as `ray.init` takes it; or of its dashboard (``http://…``), where
+            a job then does the same.
+        store: see `lbray.planning.checkup`, as all that follows.
+        data_root: where datasets lie on the nodes.
+        datasets: names of those that must be there.
+
+    Raises:
+        InputError: the cluster does not answer, or is of another version of Ray or Python.
+    """
+    root = None if data_root is None else str(data_root)
+    if address.startswith(("http://", "https://")):
+        return _by_job(address, store, root, datasets)
+    with ray_session(Placement("actor", "cpu", 1), address):
+        nodes = [node for node in ray.nodes() if node["Alive"]]
+        look = ray.remote(num_cpus=0, max_retries=0)(_look)
+        waiting = [
+            look.options(
+                scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            ).remote(store, root, list(datasets))
+            for node in nodes
+        ]
+        return [
+            _told(node["NodeManagerAddress"], task)
+            for node, task in zip(nodes, waiting, strict=True)
+        ]
+
+
+def _look(store: str | None, data_root: str | None, datasets: list[str]) -> dict[str, Any]:
+    return asdict(checkup(store, None if data_root is None else Path(data_root), datasets))
+
+
+def _told(node: str, task: Any) -> Checkup:
+    try:
+        return Checkup(**ray.get(task, timeout=_PATIENCE_S))
+    except (ray.exceptions.RayError, TypeError) as problem:
+        last_line = str(problem).strip().splitlines()[-1]
+        raise InputError(
+            f"the node {node} cannot run lbray's tasks ({last_line}); set it up as the head is, "
+            "from the same tree and the same constraints.txt."
+        ) from None
+
+
+def _by_job(
+    address: str, store: str | None, data_root: str | None, datasets: Sequence[str]
+) -> list[Checkup]:
+    try:
+        from ray.job_submission import JobStatus, JobSubmissionClient
+
+        client = JobSubmissionClient(address)
+    except (ImportError, ConnectionError, RuntimeError) as problem:
+        raise InputError(
+            f"--address is '{address}', where no job can be submitted: "
+            f"{str(problem).splitlines()[0].rstrip('.')}; 'ray dashboard' opens the way to a "
+            "cluster's, and 'lbray[cluster]' has what it takes here."
+        ) from None
+    words = ["lbray", "doctor", "--address", "auto", "--json"]
+    if store is not None:
+        words += ["--store", store]
+    if data_root is not None:
+        words += ["--data-root", data_root]
+    for name in datasets:
+        words += ["--dataset", name]
+    job = client.submit_job(entrypoint=shlex.join(words))
+    deadline = time.monotonic() + _PATIENCE_S
+    ended = (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.STOPPED)
+    while client.get_job_status(job) not in ended and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+    lines = client.get_job_logs(job).splitlines()
+    told = [line for line in lines if line.startswith('[{"host"')]
+    if not told:
+        last_line = lines[-1] if lines else "it said nothing"
+        raise InputError(
+            f"--address is '{address}', whose head cannot run 'lbray doctor' ({last_line})."
+        )
+    return [Checkup(**each) for each in json.loads(told[-1])]

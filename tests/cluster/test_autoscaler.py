@@ -1,0 +1,73 @@
+"""The real autoscaler brings nodes by a sweep's demand, replaces those that are lost, and gives
+back those that idle. Only the machines are not real: Ray's fake cloud starts each node here."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fake_cloud import TOKEN, FakeCloud, fake_cloud
+from narrator import Narrator
+from sweeps import Driver, Watched, experiment, left_behind, numbers, wait_until
+
+from lbray.store import Store
+from lbray.training import run_cell
+
+pytestmark = pytest.mark.cluster
+
+GRID = """
+settings: {dataset: digits, seed: [0, 1], max_epochs: 25, patience: 25}
+blocks:
+  - loss: baseline
+  - {loss: magnet, lambda: 0.5}
+"""
+
+
+@pytest.fixture
+def cloud() -> Iterator[FakeCloud]:
+    with fake_cloud() as cloud:
+        yield cloud
+
+
+def test_nodes_come_by_demand_are_replaced_and_go(
+    tmp_path: Path, cloud: FakeCloud, narrator: Narrator
+):
+    declared, store = experiment(tmp_path, GRID), Store(str(tmp_path / "results"))
+    undisturbed = Store(str(tmp_path / "undisturbed"))
+    for cell in declared.cells():
+        run_cell(cell, undisturbed)
+    watched = Watched(declared, store)
+    assert cloud.nodes() == {}
+    narrator.say("a head without cores, and no node")
+
+    words = ("--address", cloud.address, "--actors", "2")
+    driver = Driver("sweep", "grid.yaml", *words, cwd=tmp_path, **TOKEN)
+    narrator.say("lbray sweep grid.yaml", *words)
+    wait_until(lambda: len(cloud.nodes()) == 2, 120)
+    narrator.say("the sweep's demand has brought 2 nodes")
+
+    watched.wait_for_epochs(5)
+    watched.remember()
+    before = cloud.nodes()
+    lost = next(iter(before))
+    for pid in [lost, *before[lost]]:
+        os.kill(pid, signal.SIGKILL)
+    narrator.say("a node is killed with all its processes, while its cell is trained")
+    wait_until(lambda: len(cloud.nodes()) == 2 and lost not in cloud.nodes(), 180)
+    narrator.say("another node has come in its place")
+
+    code, _, messages = driver.ended(300)
+    assert code == 0, messages
+    narrator.quote(messages)
+    watched.assert_kept()
+    assert numbers(store, declared) == numbers(undisturbed, declared)
+    narrator.say("each result is equal, to the bit, to that of a training in peace")
+    assert not left_behind(Path(store.location))
+
+    began = time.monotonic()
+    wait_until(lambda: not cloud.nodes(), 120)
+    narrator.say(f"no node is left {time.monotonic() - began:.0f} s after the sweep")
