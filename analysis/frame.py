@@ -2,48 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pandas as pd
 
 from lbray.errors import DamagedArtefact
 from lbray.store import Store
 
-
-@dataclass(frozen=True)
-class Cells:
-    """An experiment's cells.
-
-    Attributes:
-        frame: a row per finished cell: `id`, every setting, `loss_label`, `weights_sha256`, and
-            every metric of its result by name.
-        left_out: for each other cell, its id and why it is not in the frame.
-    """
-
-    frame: pd.DataFrame
-    left_out: dict[str, str]
+_LEFT_OUT = "left_out"
 
 
-def load(store: Store | str, experiment: str) -> Cells:
+def load(store: Store | str, experiment: str) -> pd.DataFrame:
     """Read an experiment's cells.
 
     Args:
         store: a store, or where it is.
         experiment: the experiment's name.
 
+    Returns:
+        A row per finished cell: `id`, every setting, `loss_label`, `weights_sha256`, and every
+        metric of its result by name. `left_out` tells which cells are not in it, and why.
+
     Raises:
         InputError: the store has no such experiment.
     """
     store = Store(store) if isinstance(store, str) else store
-    rows, left_out = [], {}
+    rows, absent = [], {}
     for cell_id in store.experiment_cell_ids(experiment):
         files = store.cell(cell_id)
         try:
             result = files.result()
             if result is None:
-                left_out[cell_id] = "it has no result yet"
+                absent[cell_id] = "it has no result yet"
             elif not result.done:
-                left_out[cell_id] = f"{files.cell().label} failed: {result.reason}"
+                absent[cell_id] = f"{files.cell().label} {result.status}: {result.reason}"
             else:
                 cell = files.cell()
                 rows.append(
@@ -56,5 +46,25 @@ def load(store: Store | str, experiment: str) -> Cells:
                     }
                 )
         except DamagedArtefact as problem:
-            left_out[cell_id] = str(problem)
-    return Cells(pd.DataFrame(rows), left_out)
+            absent[cell_id] = str(problem)
+    return leave_out(pd.DataFrame(rows), absent)
+
+
+def left_out(frame: pd.DataFrame) -> dict[str, str]:
+    """The experiment's cells that are not in a frame: their ids, and why.
+
+    They travel in the frame's `attrs`, which pandas hands on to what is selected from it.
+    """
+    return dict(frame.attrs.get(_LEFT_OUT, {}))
+
+
+def leave_out(frame: pd.DataFrame, cells: dict[str, str]) -> pd.DataFrame:
+    """The frame without the rows of these cells, which `left_out` tells from then on.
+
+    Args:
+        frame: from `load`.
+        cells: ids, and why each is left out.
+    """
+    rest = frame[~frame["id"].isin(cells)] if len(frame) else frame.copy()
+    rest.attrs[_LEFT_OUT] = left_out(frame) | cells
+    return rest

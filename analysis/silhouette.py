@@ -23,6 +23,18 @@ def silhouette(latents: ArrayLike, labels: ArrayLike) -> float:
     return float(silhouette_samples(latents, labels).mean())
 
 
+def silhouette_by_class(scores: ArrayLike, labels: ArrayLike) -> dict[int, float]:
+    """The mean silhouette of each class; their mean is the macro silhouette, in which small
+    classes weigh as much as large ones.
+
+    Args:
+        scores: [N], from `silhouette_samples`.
+        labels: [N], whole numbers.
+    """
+    values, truth = np.asarray(scores), np.asarray(labels)
+    return {int(label): float(values[truth == label].mean()) for label in np.unique(truth)}
+
+
 def silhouette_samples(latents: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
     """Each sample's silhouette `(b − a) / max(a, b)` by Euclidean distance, [N].
 

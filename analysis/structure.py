@@ -1,60 +1,251 @@
-"""Structure of the latent space, measured once per checkpoint."""
+"""What the latent space of each cell is like, measured once per checkpoint."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-from analysis.frame import Cells
-from analysis.latents import latents
-from analysis.silhouette import silhouette
+import numpy as np
+import pandas as pd
+import torch
+
+from analysis.calibration import (
+    brier_score,
+    expected_calibration_error,
+    negative_log_likelihood,
+)
+from analysis.checkpoint import Checkpoint
+from analysis.corruptions import CORRUPTIONS, SEVERITIES
+from analysis.dimension import components_for, participation_ratio
+from analysis.frame import leave_out
+from analysis.linear_probe import linear_probe_accuracy
+from analysis.margins import margins
+from analysis.neighbours import knn_accuracy, recall_at
+from analysis.neural_collapse import nc1, nc2, nc3, nc4
+from analysis.novelty import auroc, energy, fpr95, mahalanobis, neighbour_distance
+from analysis.outputs import Outputs, outputs
+from analysis.sample import stratified
+from analysis.separation import calinski_harabasz, davies_bouldin
+from analysis.silhouette import silhouette_by_class, silhouette_samples
+from analysis.strange_images import foreign, shuffled
 from lbray.errors import DamagedArtefact
 from lbray.store import Store
 
-SILHOUETTE = "test/silhouette"
+PROBED_IMAGES = 2_000
+"""About so many test images, drawn stratified, are corrupted and shuffled."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a cell's measures are made from; each part is had when it is first asked for.
+
+    Attributes:
+        store: where the cell is.
+        cell_id: the cell.
+        weights_sha256: the checksum of its best weights.
+        data_root: where datasets lie.
+    """
+
+    store: Store
+    cell_id: str
+    weights_sha256: str
+    data_root: Path | None
+
+    @cached_property
+    def test(self) -> Outputs:
+        """The test images through the network."""
+        return outputs(self.store, self.cell_id, self.weights_sha256, "test", self.data_root)
+
+    @cached_property
+    def train(self) -> Outputs:
+        """Training images through the network."""
+        return outputs(self.store, self.cell_id, self.weights_sha256, "train", self.data_root)
+
+    @cached_property
+    def network(self) -> Checkpoint:
+        """The network itself."""
+        return Checkpoint(self.store, self.cell_id, self.weights_sha256, self.data_root)
+
+
+def _silhouettes(cell: Evidence) -> dict[str, float]:
+    if len(np.unique(cell.test.labels)) < 2:
+        return {"test/silhouette": math.nan, "test/silhouette_macro": math.nan}
+    scores = silhouette_samples(cell.test.latents, cell.test.labels)
+    by_class = silhouette_by_class(scores, cell.test.labels)
+    return {
+        "test/silhouette": float(scores.mean()),
+        "test/silhouette_macro": float(np.mean(list(by_class.values()))),
+    }
+
+
+def _separation(cell: Evidence) -> dict[str, float]:
+    latents, labels = cell.test.latents, cell.test.labels
+    pairs = margins(latents, labels)
+    known = pairs[np.isfinite(pairs)]
+    return {
+        "test/calinski_harabasz": calinski_harabasz(latents, labels),
+        "test/davies_bouldin": davies_bouldin(latents, labels),
+        "test/margin_smallest": float(known.min()) if len(known) else math.nan,
+        "test/margin_mean": float(known.mean()) if len(known) else math.nan,
+    }
+
+
+def _neighbours(cell: Evidence) -> dict[str, float]:
+    test, train = cell.test, cell.train
+    recall = recall_at(test.latents, test.labels, (1, 10))
+    return {
+        "test/knn_acc": knn_accuracy(train.latents, train.labels, test.latents, test.labels),
+        "test/recall@1": recall[1],
+        "test/recall@10": recall[10],
+    }
+
+
+def _probe(cell: Evidence) -> dict[str, float]:
+    test, train = cell.test, cell.train
+    accuracy = linear_probe_accuracy(train.latents, train.labels, test.latents, test.labels)
+    return {"test/probe_acc": accuracy}
+
+
+def _collapse(cell: Evidence) -> dict[str, float]:
+    test, classifier = cell.test, cell.network.classifier
+    norms, angles, largest = nc2(test.latents, test.labels)
+    return {
+        "test/nc1": nc1(test.latents, test.labels),
+        "test/nc2_norms": norms,
+        "test/nc2_angles": angles,
+        "test/nc2_largest": largest,
+        "test/nc3": math.nan if classifier is None else nc3(test.latents, test.labels, classifier),
+        "test/nc4": nc4(test.latents, test.labels, test.logits),
+    }
+
+
+def _dimension(cell: Evidence) -> dict[str, float]:
+    return {
+        "test/components_95": components_for(cell.test.latents, 0.95),
+        "test/participation_ratio": participation_ratio(cell.test.latents),
+    }
+
+
+def _calibration(cell: Evidence) -> dict[str, float]:
+    logits, labels = cell.test.logits, cell.test.labels
+    return {
+        "test/ece": expected_calibration_error(logits, labels),
+        "test/brier": brier_score(logits, labels),
+        "test/nll": negative_log_likelihood(logits, labels),
+    }
+
+
+def _novelty(cell: Evidence) -> dict[str, float]:
+    network, train = cell.network, cell.train
+    tested = network.splits.test
+    drawn = torch.from_numpy(stratified(tested.labels.numpy(), PROBED_IMAGES))
+    dataset = network.dataset
+    strangers = {
+        "ood": foreign(dataset.name, dataset.image_shape),
+        "shuffled": shuffled(tested.images[drawn]),
+    }
+
+    def scores(latents: np.ndarray, logits: np.ndarray) -> dict[str, np.ndarray]:
+        return {
+            "energy": energy(logits),
+            "mahalanobis": mahalanobis(train.latents, train.labels, latents),
+            "knn": neighbour_distance(train.latents, latents),
+        }
+
+    known = scores(cell.test.latents, cell.test.logits)
+    found = {}
+    for kind, images in strangers.items():
+        for score, strange in scores(*network(images)).items():
+            found[f"{kind}/{score}_auroc"] = auroc(known[score], strange)
+            found[f"{kind}/{score}_fpr95"] = fpr95(known[score], strange)
+    return found
+
+
+def _corrupted(cell: Evidence) -> dict[str, float]:
+    tested = cell.network.splits.test
+    drawn = torch.from_numpy(stratified(tested.labels.numpy(), PROBED_IMAGES))
+    images, labels = tested.images[drawn], tested.labels[drawn].numpy()
+    found = {}
+    for kind, corrupt in CORRUPTIONS.items():
+        hits = [
+            np.mean(cell.network(corrupt(images, severity))[1].argmax(axis=1) == labels)
+            for severity in SEVERITIES
+        ]
+        found[f"corrupted/{kind}_acc"] = float(np.mean(hits))
+    return {"corrupted/acc": float(np.mean(list(found.values()))), **found}
+
+
+_MEASURES: dict[str, Callable[[Evidence], dict[str, float]]] = {
+    "test/silhouette_macro": _silhouettes,
+    "test/margin_mean": _separation,
+    "test/knn_acc": _neighbours,
+    "test/probe_acc": _probe,
+    "test/nc1": _collapse,
+    "test/components_95": _dimension,
+    "test/ece": _calibration,
+    "ood/energy_auroc": _novelty,
+    "corrupted/acc": _corrupted,
+}
+"""What measures a cell, by one of the columns that it gives."""
 
 
 def with_structure(
-    cells: Cells,
+    frame: pd.DataFrame,
     store: Store,
     data_root: Path | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Cells:
-    """Add the column ``test/silhouette``: of the test images' latents, in their full dimension.
+) -> pd.DataFrame:
+    """Add a column for each scalar measure of the latent space, in its full dimension.
 
-    A score is kept beside its cell, so that no checkpoint is measured twice.
+    ``test/…`` are of the test images' latents and logits; ``ood/…`` and ``shuffled/…`` tell test
+    images from foreign ones and from ones with shuffled pixels; ``corrupted/…`` are accuracies.
+    docs/analysis.md says what each is. The scores are kept beside each cell, so that no
+    checkpoint is measured twice. NaN where a measure is not defined, as its function says.
 
     Args:
-        cells: from `analysis.load`.
-        store: the store that they are from.
+        frame: from `analysis.load`.
+        store: the store that it is from.
         data_root: where datasets lie.
         progress: called with how many cells are done, and of how many.
 
     Returns:
-        The cells; one whose weights are damaged is moved to those left out.
+        The frame with the columns; a cell whose weights are damaged, or whose latents are not
+        finite, is moved to those left out.
+
+    Raises:
+        InputError: a dataset is not to be had.
     """
-    scores, left_out = {}, dict(cells.left_out)
+    scores: dict[str, dict[str, float]] = {}
+    absent = {}
     for done, (cell_id, sha256) in enumerate(
-        cells.frame[["id", "weights_sha256"]].itertuples(index=False), start=1
+        frame[["id", "weights_sha256"]].itertuples(index=False), start=1
     ):
         try:
-            scores[cell_id] = _silhouette(store, cell_id, sha256, data_root)
+            scores[cell_id] = _scores(Evidence(store, cell_id, sha256, data_root))
         except DamagedArtefact as problem:
-            left_out[cell_id] = str(problem)
-        progress(done, len(cells.frame))
-    frame = cells.frame[cells.frame["id"].isin(scores)]
-    return Cells(frame.assign(**{SILHOUETTE: frame["id"].map(scores)}), left_out)
+            absent[cell_id] = str(problem)
+        progress(done, len(frame))
+    rest = leave_out(frame, absent)
+    measured = pd.DataFrame([scores[cell_id] for cell_id in rest["id"]], index=rest.index)
+    joined = rest.drop(columns=[name for name in measured if name in rest]).join(measured)
+    joined.attrs = rest.attrs
+    return joined
 
 
-def _silhouette(store: Store, cell_id: str, sha256: str, data_root: Path | None) -> float:
-    files = store.cell(cell_id)
-    kept = files.scores(sha256)
-    if SILHOUETTE not in kept:
-        try:
-            kept[SILHOUETTE] = silhouette(*latents(files, sha256, data_root))
-        except ValueError as problem:
-            raise DamagedArtefact(f"{files.cell().label}: {problem}.") from None
-        with suppress(OSError):  # a store that is only readable is measured anew each time
-            files.write_scores(sha256, kept)
-    return kept[SILHOUETTE]
+def _scores(cell: Evidence) -> dict[str, float]:
+    files = cell.store.cell(cell.cell_id)
+    kept = files.scores(cell.weights_sha256)
+    missing = [measure for column, measure in _MEASURES.items() if column not in kept]
+    if not missing:
+        return kept
+    if not (np.isfinite(cell.test.latents).all() and np.isfinite(cell.test.logits).all()):
+        raise DamagedArtefact(f"{files.cell().label}: its latents or logits are not finite.")
+    for measure in missing:
+        kept |= measure(cell)
+    with suppress(OSError):  # a store that is only readable is measured anew each time
+        files.write_scores(cell.weights_sha256, kept)
+    return kept

@@ -22,7 +22,7 @@ def analyze(experiment: str, store: str, data_root: Path | None, out: Path | Non
 
     With --out, write them as text, Markdown, LaTeX and CSV too.
     """
-    from analysis import load, summarise, with_structure
+    from analysis import left_out, load, summarise, with_structure
     from analysis import tables as render
     from lbray import spec
     from lbray.errors import InputError
@@ -30,21 +30,21 @@ def analyze(experiment: str, store: str, data_root: Path | None, out: Path | Non
 
     name = spec.load(experiment).name if Path(experiment).is_file() else experiment
     artefacts = Store(store)
-    cells = load(artefacts, name)
-    if cells.frame.empty:
+    frame = load(artefacts, name)
+    if frame.empty:
         raise InputError(
             f"experiment is '{name}', of which the store '{store}' has no finished cell yet "
-            f"({len(cells.left_out)} missing or failed); run lbray sweep first."
+            f"({len(left_out(frame))} missing or failed); run lbray sweep first."
         )
-    cells = with_structure(cells, artefacts, data_root, _progress)
-    if cells.frame.empty:
+    frame = with_structure(frame, artefacts, data_root, _progress)
+    if frame.empty:
         raise InputError(f"experiment is '{name}', of which no cell's weights can be used.")
-    summary = summarise(cells.frame)
-    made = render.tables(summary, cells.left_out)
+    summary = summarise(frame)
+    made = render.tables(summary, left_out(frame))
     click.echo(render.as_text(made), nl=False)
     if out is not None:
         try:
-            paths = render.write(out, made, cells.frame, summary)
+            paths = render.write(out, made, frame, summary)
         except OSError as problem:
             raise InputError(
                 f"--out is '{out}', which cannot be written: {problem.strerror}."

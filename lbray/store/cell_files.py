@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ from lbray.store.result import Result
 
 class CellFiles:
     """``cells/<id>/``: spec.json, history.jsonl, best and resume.safetensors, result.json;
-    and ``scores.json``, an analysis's memory."""
+    and ``outputs-<split>.safetensors`` and ``scores.json``, an analysis's memory."""
 
     def __init__(self, files: Files, cell_id: str) -> None:
         self.id = cell_id
@@ -129,14 +130,46 @@ class CellFiles:
         """What an analysis measured on these weights and kept; nothing if it has not yet."""
         try:
             kept = json.loads(self._read("scores.json") or b"{}")
-            return dict(kept["scores"]) if kept.get("weights_sha256") == weights_sha256 else {}
+            if kept.get("weights_sha256") != weights_sha256:
+                return {}
+            return {
+                name: math.nan if score is None else float(score)
+                for name, score in kept["scores"].items()
+            }
         except (ValueError, KeyError, TypeError, AttributeError):
             return {}
 
     def write_scores(self, weights_sha256: str, scores: Mapping[str, float]) -> None:
-        """Keep what was measured on these weights, so that it need not be measured again."""
-        kept = {"weights_sha256": weights_sha256, "scores": dict(scores)}
+        """Keep what was measured on these weights, so that it need not be measured again.
+
+        JSON has no NaN: a measure that is not defined on these weights is kept as null.
+        """
+        written = {name: score if math.isfinite(score) else None for name, score in scores.items()}
+        kept = {"weights_sha256": weights_sha256, "scores": written}
         self._write("scores.json", json.dumps(kept, indent=2).encode())
+
+    def outputs(self, split: str, key: Mapping[str, Any]) -> dict[str, Tensor] | None:
+        """What the best weights gave on a split; None if that was not kept under this key, or is
+        damaged.
+
+        Args:
+            split: ``test`` or ``validation``.
+            key: JSON-ready; all that the outputs depend on.
+        """
+        content = self._read(f"outputs-{split}.safetensors")
+        if content is None:
+            return None
+        try:
+            tensors, state = tensor_file.unpack(content)
+        except DamagedArtefact:
+            return None
+        return tensors if state == dict(key) else None
+
+    def write_outputs(
+        self, split: str, key: Mapping[str, Any], tensors: Mapping[str, Tensor]
+    ) -> None:
+        """Keep what the best weights gave on a split, so that they need not be run again."""
+        self._write(f"outputs-{split}.safetensors", tensor_file.pack(tensors, key))
 
     def _read(self, name: str) -> bytes | None:
         return self._files.read(f"{self._folder}/{name}")

@@ -1,67 +1,104 @@
-"""Structure is measured on the images that the cell was tested on, by its best weights."""
+"""Every measure of a cell is of its best weights, is made once, and fails for that cell alone."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
-import torch
-from sklearn.metrics import silhouette_score
-from small_cells import small_cell
+from sklearn.metrics import log_loss, silhouette_score
 
 import analysis
-from lbray import backbones, data
-from lbray.spec import Experiment
-from lbray.store import Store
-from lbray.training import run_cell
-
-CELLS = [small_cell(seed=seed, max_epochs=2) for seed in (0, 1)]
+from lbray.spec import Cell
+from lbray.store import CellFiles, Store
 
 
 @pytest.fixture
-def trained(store: Store) -> Store:
-    for cell in CELLS:
-        assert run_cell(cell, store).done
-    store.record_experiment(Experiment(name="two", blocks=({},)), CELLS)
-    return store
+def measured(trained: Store) -> pd.DataFrame:
+    return analysis.with_structure(analysis.load(trained, "two"), trained)
 
 
-def test_latents_and_score_are_those_of_the_stored_weights(trained: Store):
-    cell, files = CELLS[0], trained.cell(CELLS[0].id)
-    weights, _ = files.best()
-    model = backbones.build("cnn", 10, 1)
-    model.load_state_dict(weights)
-    dataset = data.load("digits")
-    splits = data.split(dataset, train_size=cell.train_size, test_size=cell.test_size)
-    with torch.no_grad():
-        latents, logits = model.eval()(splits.normalise(splits.test.images))
-    result = files.result()
-    accuracy = (logits.argmax(1) == splits.test.labels).double().mean().item()
-    assert accuracy == pytest.approx(result.metrics["test/acc"])
-    found, labels = analysis.latents(files, result.weights_sha256)
-    np.testing.assert_allclose(found, latents.numpy(), rtol=1e-5, atol=1e-6)
-    cells = analysis.with_structure(analysis.load(trained, "two"), trained)
-    expected = silhouette_score(latents.double().numpy(), labels)
-    assert cells.frame["test/silhouette"][0] == pytest.approx(expected, abs=1e-5)
+def test_the_columns_are_measures_of_the_stored_weights(
+    trained: Store, trained_cells: list[Cell], measured: pd.DataFrame
+):
+    for cell, (_, row) in zip(trained_cells, measured.iterrows(), strict=True):
+        found = analysis.outputs(trained, cell.id, row["weights_sha256"])
+        expected = silhouette_score(found.latents.astype(float), found.labels)
+        assert row["test/silhouette"] == pytest.approx(expected, abs=1e-5)
+        probabilities = np.exp(found.logits.astype(float))
+        probabilities /= probabilities.sum(axis=1, keepdims=True)
+        assert row["test/nll"] == pytest.approx(log_loss(found.labels, probabilities), abs=1e-6)
+    scores = measured.filter(regex="^(test|ood|shuffled|corrupted)/")
+    undefined = scores.columns[scores.isna().any()]
+    assert list(undefined) == ["test/nc3"]  # the cnn's head is not one linear layer
+    shares = scores.filter(regex="acc|auroc|fpr95|recall|nc4|ece")
+    assert shares.shape[1] >= 24
+    assert shares.stack().between(0, 1).all()
+    assert (scores["corrupted/acc"] <= scores["test/acc"] + 0.05).all()
 
 
-def test_no_checkpoint_is_measured_twice(trained: Store, monkeypatch: pytest.MonkeyPatch):
-    import sys
-
-    first = analysis.with_structure(analysis.load(trained, "two"), trained)
-    monkeypatch.setattr(
-        sys.modules["analysis.structure"], "latents", lambda *_: pytest.fail("measured again")
+def test_no_checkpoint_is_measured_twice(
+    trained: Store, measured: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(CellFiles, "best", lambda *_: pytest.fail("the weights were read again"))
+    monkeypatch.setattr(CellFiles, "outputs", lambda *_: pytest.fail("measured again"))
+    seen = []
+    again = analysis.with_structure(
+        analysis.load(trained, "two"), trained, progress=lambda *counts: seen.append(counts)
     )
+    pd.testing.assert_frame_equal(again, measured)
+    assert seen == [(1, 2), (2, 2)]
+
+
+def test_only_what_is_missing_is_measured(trained: Store, measured: pd.DataFrame):
+    files, sha256 = trained.cell(measured["id"][0]), measured["weights_sha256"][0]
+    kept = files.scores(sha256)
+    changed = {name: score for name, score in kept.items() if name != "test/knn_acc"}
+    files.write_scores(sha256, changed | {"test/nc1": -1.0})
     again = analysis.with_structure(analysis.load(trained, "two"), trained)
-    assert again.frame.equals(first.frame)
+    assert again["test/knn_acc"][0] == measured["test/knn_acc"][0]
+    assert again["test/nc1"][0] == -1.0
 
 
-def test_damaged_weights_are_left_out_by_name(trained: Store):
-    path = Path(trained.location) / "cells" / CELLS[1].id / "best.safetensors"
+def test_damaged_weights_are_left_out_by_name(trained: Store, trained_cells: list[Cell]):
+    damaged = trained_cells[1].id
+    path = Path(trained.location) / "cells" / damaged / "best.safetensors"
     content = bytearray(path.read_bytes())
     content[-3] ^= 1
     path.write_bytes(content)
-    cells = analysis.with_structure(analysis.load(trained, "two"), trained)
-    assert list(cells.frame["id"]) == [CELLS[0].id]
-    assert "does not match its checksum" in cells.left_out[CELLS[1].id]
+    frame = analysis.with_structure(analysis.load(trained, "two"), trained)
+    assert list(frame["id"]) == [trained_cells[0].id]
+    assert "does not match its checksum" in analysis.left_out(frame)[damaged]
+
+
+def test_latents_that_are_not_finite_are_left_out_by_name(
+    trained: Store, trained_cells: list[Cell]
+):
+    broken = trained.cell(trained_cells[0].id)
+    weights, state = broken.best()
+    for tensor in weights.values():
+        tensor.fill_(float("nan"))
+    sha256 = broken.write_best(weights, state)
+    broken.finish(broken.result().model_copy(update={"weights_sha256": sha256}))
+    frame = analysis.with_structure(analysis.load(trained, "two"), trained)
+    assert list(frame["id"]) == [trained_cells[1].id]
+    assert "seed=0: its latents or logits are not finite." in analysis.left_out(frame)[broken.id]
+
+
+def test_latents_that_collapse_to_a_point_are_measured(trained: Store, trained_cells: list[Cell]):
+    collapsed = trained.cell(trained_cells[0].id)
+    weights, state = collapsed.best()
+    for tensor in weights.values():
+        tensor.fill_(0.0)
+    sha256 = collapsed.write_best(weights, state)
+    collapsed.finish(collapsed.result().model_copy(update={"weights_sha256": sha256}))
+    frame = analysis.with_structure(analysis.load(trained, "two"), trained)
+    row = frame[frame["id"] == collapsed.id].iloc[0]
+    assert row["test/silhouette"] == 0
+    assert row["ood/energy_auroc"] == 0.5
+    assert np.isnan(
+        row[["test/nc1", "test/davies_bouldin", "test/components_95"]].astype(float)
+    ).all()
+    again = analysis.with_structure(analysis.load(trained, "two"), trained)
+    pd.testing.assert_frame_equal(again, frame)

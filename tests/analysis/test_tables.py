@@ -58,13 +58,13 @@ def row(summary: pd.DataFrame, loss: str, lam: float, metric: str) -> pd.Series:
 
 def test_a_row_per_cell_with_settings_and_metrics(recorded: Store):
     cells = analysis.load(recorded, "grid")
-    assert len(cells.frame) == 12
-    assert cells.left_out == {}
-    assert {"id", "dataset", "seed", "lambda", "loss_label", "test/acc"} <= set(cells.frame)
+    assert len(cells) == 12
+    assert analysis.left_out(cells) == {}
+    assert {"id", "dataset", "seed", "lambda", "loss_label", "test/acc"} <= set(cells)
 
 
 def test_means_and_intervals_over_seeds(recorded: Store):
-    summary = analysis.summarise(analysis.load(recorded, "grid").frame)
+    summary = analysis.summarise(analysis.load(recorded, "grid"))
     magnet = row(summary, "magnet", 0.25, "test/acc")
     values = ACCURACY["magnet", 0.25]
     low, high = stats.t.interval(0.95, 2, loc=0.85, scale=stats.sem(values))
@@ -74,7 +74,7 @@ def test_means_and_intervals_over_seeds(recorded: Store):
 
 
 def test_differences_are_paired_by_seed(recorded: Store):
-    summary = analysis.summarise(analysis.load(recorded, "grid").frame)
+    summary = analysis.summarise(analysis.load(recorded, "grid"))
     magnet = row(summary, "magnet", 0.25, "test/acc")
     paired = stats.ttest_rel(ACCURACY["magnet", 0.25], ACCURACY["baseline", 0.0])
     low, high = paired.confidence_interval(0.95)
@@ -87,7 +87,7 @@ def test_differences_are_paired_by_seed(recorded: Store):
 
 
 def test_lambda_is_chosen_on_validation(recorded: Store):
-    frame = analysis.load(recorded, "grid").frame
+    frame = analysis.load(recorded, "grid")
     frame.loc[(frame["loss"] == "magnet") & (frame["lambda"] == 0.5), "val/acc"] = 0.99
     summary = analysis.summarise(frame)
     assert row(summary, "magnet", 0.5, "test/acc")["chosen"]
@@ -102,7 +102,7 @@ def test_cells_of_another_setting_are_no_pairs(recorded: Store):
     recorded.record_experiment(
         Experiment(name="grid", blocks=({},)), [recorded.cell(cell_id).cell() for cell_id in ids]
     )
-    summary = analysis.summarise(analysis.load(recorded, "grid").frame)
+    summary = analysis.summarise(analysis.load(recorded, "grid"))
     small = summary[summary["batch_size"] == 64]
     assert (small["pairs"] == 0).all()
     assert (small["n"] == 1).all()
@@ -116,7 +116,7 @@ def test_cells_with_another_schedule_pair_with_the_same_baseline(recorded: Store
     record(recorded, rising, 0.9)
     cells = [recorded.cell(cell_id).cell() for cell_id in recorded.experiment_cell_ids("grid")]
     recorded.record_experiment(Experiment(name="grid", blocks=({},)), [*cells, rising])
-    summary = analysis.summarise(analysis.load(recorded, "grid").frame)
+    summary = analysis.summarise(analysis.load(recorded, "grid"))
     scheduled = row(summary, "magnet(lambda_schedule=linear)", 0.25, "test/acc")
     assert scheduled["pairs"] == 1
     assert scheduled["difference"] == pytest.approx(0.1)
@@ -130,16 +130,17 @@ def test_missing_failed_and_damaged_cells_are_named(recorded: Store):
     failed = Result(id=ids[2], status="failed", reason="the loss is nan")
     recorded.cell(ids[2]).finish(failed)
     cells = analysis.load(recorded, "grid")
-    assert len(cells.frame) == 9
-    assert cells.left_out[ids[0]] == "it has no result yet"
-    assert "not a result" in cells.left_out[ids[1]]
-    assert "seed=2 failed: the loss is nan" in cells.left_out[ids[2]]
-    text = tables.as_text(tables.tables(analysis.summarise(cells.frame), cells.left_out))
+    left_out = analysis.left_out(cells)
+    assert len(cells) == 9
+    assert left_out[ids[0]] == "it has no result yet"
+    assert "not a result" in left_out[ids[1]]
+    assert "seed=2 failed: the loss is nan" in left_out[ids[2]]
+    text = tables.as_text(tables.tables(analysis.summarise(cells), left_out))
     assert f"Left out: {ids[2]}: digits cnn baseline λ=0 seed=2 failed: the loss is nan" in text
 
 
 def test_the_text_shows_what_was_computed(recorded: Store):
-    made = tables.tables(analysis.summarise(analysis.load(recorded, "grid").frame))
+    made = tables.tables(analysis.summarise(analysis.load(recorded, "grid")))
     means, differences = made
     assert [line[:2] for line in means.rows] == [
         ["baseline", "0"],
@@ -154,8 +155,8 @@ def test_the_text_shows_what_was_computed(recorded: Store):
 
 def test_all_forms_are_written_and_hold_the_same_numbers(recorded: Store, tmp_path: Path):
     cells = analysis.load(recorded, "grid")
-    summary = analysis.summarise(cells.frame)
-    paths = tables.write(tmp_path / "out", tables.tables(summary), cells.frame, summary)
+    summary = analysis.summarise(cells)
+    paths = tables.write(tmp_path / "out", tables.tables(summary), cells, summary)
     assert [path.name for path in paths] == [
         "tables.txt",
         "tables.md",

@@ -1,0 +1,72 @@
+"""A stored cell's network at its best weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from lbray import backbones, data
+from lbray.data import Dataset, Splits
+from lbray.errors import DamagedArtefact
+from lbray.store import Store
+
+_BATCH = 128
+
+
+class Checkpoint:
+    """The network of a cell at its best epoch, ready to be shown images.
+
+    Args:
+        store: where the cell is.
+        cell_id: the cell.
+        weights_sha256: the checksum of its best weights, as its result has it.
+        data_root: where datasets lie; see `lbray.data.load`.
+
+    Attributes:
+        dataset: what the cell was trained on.
+        splits: that dataset's splits, as the cell had them.
+
+    Raises:
+        DamagedArtefact: the weights are missing, altered, or of another architecture.
+        InputError: the dataset is not to be had.
+    """
+
+    def __init__(
+        self, store: Store, cell_id: str, weights_sha256: str, data_root: Path | None = None
+    ) -> None:
+        files = store.cell(cell_id)
+        cell = files.cell()
+        weights, _ = files.best(weights_sha256)
+        self.dataset: Dataset
+        self.splits: Splits
+        self.dataset, self.splits = data.prepared(cell.dataset, data_root, **cell.split_settings)
+        with torch.random.fork_rng():
+            model = backbones.build(
+                cell.backbone, self.dataset.num_classes, self.dataset.image_shape[0]
+            )
+        try:
+            model.load_state_dict(weights)
+        except RuntimeError as problem:
+            first = str(problem).splitlines()[-1].strip()
+            raise DamagedArtefact(
+                f"the weights of {cell_id} do not fit {cell.backbone}: {first}"
+            ) from None
+        self._model = model.eval()
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Latents [N, d] and logits [N, num_classes] of images, uint8 [N, C, H, W]."""
+        parts = [self._model(self.splits.normalise(batch)) for batch in images.split(_BATCH)]
+        latents, logits = (torch.cat(part).float().numpy() for part in zip(*parts, strict=True))
+        return latents, logits
+
+    @property
+    def classifier(self) -> NDArray[np.float32] | None:
+        """The weights [num_classes, d] that turn latents to logits; None where the head is not a
+        single linear layer."""
+        head = getattr(self._model, "head", None)
+        return head.weight.detach().float().numpy() if isinstance(head, nn.Linear) else None
