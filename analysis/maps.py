@@ -8,7 +8,7 @@ can be trusted.
 from __future__ import annotations
 
 import warnings
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -47,9 +47,9 @@ class MapSettings:
         return "t-SNE (scikit-learn's defaults)" if self.paper_mode else "t-SNE"
 
     @property
-    def key(self) -> str:
-        """What the map depends on besides the latents, as one line of text."""
-        return " ".join(f"{name}={value}" for name, value in asdict(self).items())
+    def slug(self) -> str:
+        """The map's kind, for a file's name."""
+        return f"{self.method}-paper" if self.paper_mode else self.method
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -10,6 +11,9 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from analysis.figures.canvas import INK, panels, styled
+
+_SURVIVES: dict[str, Any] = {"ec": INK, "lw": 1.8}
+_APART: dict[str, Any] = {"ec": INK, "lw": 0.9, "ls": (0, (3, 2))}
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,8 +25,8 @@ class Differences:
         losses: names of the rows.
         lambdas: of the columns.
         means: [rows, columns]; NaN where there is no such cell.
-        survives: bool, of the same shape.
-        criterion: what surviving means, in a few words.
+        apart: bool, of the same shape: the difference's own interval is without 0.
+        survives: bool, of the same shape: it survives Holm's correction.
         digits: of the printed means, after the decimal point.
     """
 
@@ -30,14 +34,14 @@ class Differences:
     losses: tuple[str, ...]
     lambdas: tuple[float, ...]
     means: NDArray[np.float64]
+    apart: NDArray[np.bool_]
     survives: NDArray[np.bool_]
-    criterion: str
     digits: int
 
 
 @styled
 def difference_map(shown: Differences) -> Figure:
-    """A heat map; blue is better than the baseline and orange worse, framed cells survive."""
+    """A heat map: purple is above the baseline and orange below it, and frames tell evidence."""
     rows, columns = shown.means.shape
     figure, ((axes,),) = panels(1, 1, 2.6 + 0.72 * columns, 1.25 + 0.42 * rows)
     largest = float(np.nanmax(np.abs(shown.means))) or 1.0
@@ -56,9 +60,9 @@ def difference_map(shown: Differences) -> Figure:
             fontsize=7.5,
             color="white" if dark else INK,
         )
-        if shown.survives[row, column]:
-            frame = Rectangle((column - 0.46, row - 0.44), 0.92, 0.88, fill=False, ec=INK, lw=1.6)
-            axes.add_patch(frame)
+        if shown.survives[row, column] or shown.apart[row, column]:
+            style = _SURVIVES if shown.survives[row, column] else _APART
+            axes.add_patch(Rectangle((column - 0.46, row - 0.43), 0.92, 0.86, fill=False, **style))
     axes.set(xlabel="λ", xticks=range(columns), yticks=range(rows))
     axes.set_xticklabels([f"{lam:g}" for lam in shown.lambdas])
     axes.set_yticklabels(shown.losses)
@@ -68,6 +72,9 @@ def difference_map(shown: Differences) -> Figure:
     bar = figure.colorbar(image, ax=axes, pad=0.02)
     bar.set_label(shown.metric)
     bar.outline.set_visible(False)  # type: ignore[operator]
-    legend = Rectangle((0, 0), 1, 1, fill=False, ec=INK, lw=1.6, label=shown.criterion)
-    figure.legend(handles=[legend], loc="outside lower center")
+    handles = [
+        Rectangle((0, 0), 1, 1, fill=False, label="survives Holm's correction", **_SURVIVES),
+        Rectangle((0, 0), 1, 1, fill=False, label="95% interval without 0", **_APART),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure

@@ -23,7 +23,7 @@ def clusters(size: int = 150, dimensions: int = 60, classes: int = 3) -> np.ndar
     return points.astype(np.float32)
 
 
-@pytest.mark.parametrize("settings", KINDS, ids=lambda settings: settings.key)
+@pytest.mark.parametrize("settings", KINDS, ids=lambda settings: settings.slug)
 def test_a_map_is_the_same_from_run_to_run_and_keeps_clusters_apart(settings: MapSettings):
     latents = clusters()
     first, second = draw_map(latents, settings), draw_map(latents, settings)

@@ -1,0 +1,5 @@
+"""The report: one HTML file with the summary, a latent explorer, the figures and the tables."""
+
+from analysis.report.report import LARGE, ReportSettings, write_report
+
+__all__ = ["LARGE", "ReportSettings", "write_report"]
