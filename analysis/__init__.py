@@ -1,8 +1,12 @@
 """Evidence from stored cells: no Ray, no training, pure functions on one tidy frame."""
 
+from analysis.across import compare
+from analysis.convergence import with_epochs_to_baseline
 from analysis.frame import left_out, load
 from analysis.outputs import Outputs, outputs
+from analysis.selection import choices
 from analysis.silhouette import silhouette, silhouette_by_class, silhouette_samples
+from analysis.similarity import with_similarity
 from analysis.statistics import Interval, mean_interval
 from analysis.structure import with_structure
 from analysis.summary import summarise
@@ -10,6 +14,8 @@ from analysis.summary import summarise
 __all__ = [
     "Interval",
     "Outputs",
+    "choices",
+    "compare",
     "left_out",
     "load",
     "mean_interval",
@@ -18,5 +24,7 @@ __all__ = [
     "silhouette_by_class",
     "silhouette_samples",
     "summarise",
+    "with_epochs_to_baseline",
+    "with_similarity",
     "with_structure",
 ]

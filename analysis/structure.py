@@ -31,6 +31,7 @@ from analysis.outputs import Outputs, outputs
 from analysis.sample import stratified
 from analysis.separation import calinski_harabasz, davies_bouldin
 from analysis.silhouette import silhouette_by_class, silhouette_samples
+from analysis.similarity import PAIR
 from analysis.strange_images import foreign, shuffled
 from lbray.errors import DamagedArtefact
 from lbray.store import Store
@@ -236,16 +237,21 @@ def with_structure(
     return joined
 
 
+def _columns(kept: dict[str, float]) -> dict[str, float]:
+    """Without what is kept of pairs of cells."""
+    return {name: score for name, score in kept.items() if not name.startswith(PAIR)}
+
+
 def _scores(cell: Evidence) -> dict[str, float]:
     files = cell.store.cell(cell.cell_id)
     kept = files.scores(cell.weights_sha256)
     missing = [measure for column, measure in _MEASURES.items() if column not in kept]
     if not missing:
-        return kept
+        return _columns(kept)
     if not (np.isfinite(cell.test.latents).all() and np.isfinite(cell.test.logits).all()):
         raise DamagedArtefact(f"{files.cell().label}: its latents or logits are not finite.")
     for measure in missing:
         kept |= measure(cell)
     with suppress(OSError):  # a store that is only readable is measured anew each time
         files.write_scores(cell.weights_sha256, kept)
-    return kept
+    return _columns(kept)

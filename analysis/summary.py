@@ -7,8 +7,11 @@ from collections.abc import Hashable
 
 import pandas as pd
 
+from analysis.convergence import EPOCHS, REACHED
+from analysis.setting import SETTING, TREATMENT
+from analysis.significance import hedges_g, holm, sign_flip_p, smallest_p
 from analysis.statistics import Interval, mean_interval
-from lbray.spec import Cell
+from analysis.survival import restricted_mean
 
 METRICS = (
     "val/acc",
@@ -18,71 +21,149 @@ METRICS = (
     "epochs/best",
     "epochs/stopped",
     "test/silhouette",
+    "test/silhouette_macro",
+    "test/calinski_harabasz",
+    "test/davies_bouldin",
+    "test/margin_smallest",
+    "test/margin_mean",
+    "test/knn_acc",
+    "test/recall@1",
+    "test/recall@10",
+    "test/probe_acc",
+    "test/nc1",
+    "test/nc2_norms",
+    "test/nc2_angles",
+    "test/nc2_largest",
+    "test/nc3",
+    "test/nc4",
+    "test/components_95",
+    "test/participation_ratio",
+    "test/ece",
+    "test/brier",
+    "test/nll",
+    *(
+        f"{kind}/{score}_{measure}"
+        for kind in ("ood", "shuffled")
+        for score in ("energy", "mahalanobis", "knn")
+        for measure in ("auroc", "fpr95")
+    ),
+    "corrupted/acc",
+    *(f"corrupted/{kind}_acc" for kind in ("noise", "blur", "contrast", "brightness")),
+    "cka/baseline",
+    "cka/seeds",
 )
-"""What is summarised, where the frame has it."""
+"""What is summarised by means, where the frame has it."""
 
-TREATMENT = ["loss_label", "lambda", "warmup_epochs"]
-"""What tells rows of one setting apart. All else but the seed must agree for cells to be pairs."""
-
-_OF_THE_LOSS = {  # the loss's label names those that are not its defaults
-    "loss",
-    "loss_params",
-    "lambda",
-    "warmup_epochs",
-    "lambda_schedule",
-    "lambda_step",
-    "loss_learning_rate_factor",
-}
-
-SETTING = [name for name in Cell.field_names() if name not in {*_OF_THE_LOSS, "seed"}]
+SIGNIFICANT = 0.05
 
 
 def summarise(frame: pd.DataFrame) -> pd.DataFrame:
     """One row per setting, loss, λ and metric.
 
     Args:
-        frame: from `analysis.load`, with or without the structure's columns.
+        frame: from `analysis.load`, with or without the columns of `with_structure`,
+            `with_similarity` and `with_epochs_to_baseline`.
 
     Returns:
         Columns: the setting, `TREATMENT`, `metric`, `n`, `mean`, `half_width` (of the 95%
         t-interval over seeds), `pairs`, `difference` and `difference_half_width` (of the paired
-        differences to the baseline of the same setting and seed; NaN for the baseline itself), and
-        `chosen`: whether this λ has the loss's best mean validation accuracy.
+        differences to the baseline of the same setting and seed; NaN for the baseline itself),
+        `g` (Hedges' g of these), `p` (exact two-sided sign-flip), `smallest_p` (that so many pairs
+        allow), `p_holm` (`p` adjusted for the family: all differences of one metric in one
+        setting), `survives` (`p_holm` is at most 0.05), `censored`, and `chosen`: whether this λ
+        has the loss's best mean validation accuracy.
+
+        For ``epochs/to_baseline`` the mean is the restricted mean up to the longest time that every
+        treatment of the setting was watched, `difference` is that of two such means, `censored`
+        counts the cells that never got there, and what would need an interval is NaN.
     """
-    rows = []
+    rows: list[dict[str, object]] = []
     for setting, cells in frame.groupby(SETTING, dropna=False, sort=False):
         baseline = cells[cells["loss"] == "baseline"].set_index("seed")
         chosen = _chosen(cells)
+        made = []
         for treatment, group in cells.groupby(TREATMENT, sort=False):
+            known = {
+                **dict(zip(SETTING, setting, strict=True)),
+                **dict(zip(TREATMENT, treatment, strict=True)),
+                "chosen": treatment in chosen,
+            }
             for metric in METRICS:
-                if metric not in frame:
-                    continue
-                values = group.set_index("seed")[metric].astype(float)
-                difference = _paired(values, baseline, metric, treatment[0])
-                spread = mean_interval(values)
-                rows.append(
-                    {
-                        **dict(zip(SETTING, setting, strict=True)),
-                        **dict(zip(TREATMENT, treatment, strict=True)),
-                        "metric": metric,
-                        "n": spread.n,
-                        "mean": spread.mean,
-                        "half_width": spread.half_width,
-                        "pairs": difference.n,
-                        "difference": difference.mean,
-                        "difference_half_width": difference.half_width,
-                        "chosen": treatment in chosen,
-                    }
-                )
+                if metric in frame:
+                    compared = _compared(group.set_index("seed"), baseline, metric, treatment[0])
+                    made.append(known | compared)
+            if EPOCHS in frame and group[EPOCHS].notna().any():
+                made.append(known | _epochs_to_baseline(group, cells, baseline.reset_index()))
+        rows += _with_holm(made)
     return pd.DataFrame(rows)
 
 
-def _paired(
-    values: pd.Series[float], baseline: pd.DataFrame, metric: str, loss_label: Hashable
-) -> Interval:
-    if loss_label == "baseline":
-        return Interval(0, math.nan, math.nan)
-    return mean_interval((values - baseline[metric].astype(float)).dropna())
+def _compared(
+    group: pd.DataFrame, baseline: pd.DataFrame, metric: str, loss_label: Hashable
+) -> dict[str, object]:
+    values = group[metric].astype(float)
+    differences = values * math.nan
+    if loss_label != "baseline":
+        differences = values - baseline[metric].astype(float)
+    present = differences.dropna()
+    spread, difference = mean_interval(values), mean_interval(present)
+    return {
+        "metric": metric,
+        **_means(spread, difference),
+        "g": hedges_g(present),
+        "p": sign_flip_p(present),
+        "smallest_p": smallest_p(len(present)) if len(present) else math.nan,
+        "censored": 0,
+    }
+
+
+def _means(spread: Interval, difference: Interval) -> dict[str, object]:
+    return {
+        "n": spread.n,
+        "mean": spread.mean,
+        "half_width": spread.half_width,
+        "pairs": difference.n,
+        "difference": difference.mean,
+        "difference_half_width": difference.half_width,
+    }
+
+
+def _epochs_to_baseline(
+    group: pd.DataFrame, cells: pd.DataFrame, baseline: pd.DataFrame
+) -> dict[str, object]:
+    """The row of a metric that has no plain mean, because some cells never got there."""
+    horizon = cells.groupby(TREATMENT)["epochs/stopped"].max().min()
+    present = group[group[EPOCHS].notna()]
+
+    def mean(of: pd.DataFrame) -> float:
+        return restricted_mean(of[EPOCHS], of[REACHED] == 1, horizon)
+
+    own = mean(present)
+    paired = baseline[baseline["seed"].isin(present["seed"])]
+    is_baseline = bool((group["loss"] == "baseline").all())
+    return {
+        "metric": EPOCHS,
+        **_means(
+            Interval(len(present), own, math.nan),
+            Interval(0, math.nan, math.nan)
+            if is_baseline
+            else Interval(len(paired), own - mean(paired), math.nan),
+        ),
+        "g": math.nan,
+        "p": math.nan,
+        "smallest_p": math.nan,
+        "censored": int((present[REACHED] == 0).sum()),
+    }
+
+
+def _with_holm(rows: list[dict[str, object]]) -> list[dict[str, object]]:
+    """The rows of one setting, each metric's differences as one family."""
+    table = pd.DataFrame(rows)
+    adjusted = table.groupby("metric")["p"].transform(lambda ps: holm(ps.to_numpy()))
+    return [
+        row | {"p_holm": p, "survives": bool(p <= SIGNIFICANT)}
+        for row, p in zip(rows, adjusted, strict=True)
+    ]
 
 
 def _chosen(cells: pd.DataFrame) -> set[Hashable]:

@@ -10,7 +10,11 @@ from pathlib import Path
 import pandas as pd
 from tabulate import tabulate
 
-from analysis.summary import SETTING, TREATMENT
+from analysis.across import FEWEST_DATASETS
+from analysis.setting import SETTING, TREATMENT
+from analysis.summary import SIGNIFICANT
+
+_INTERVALS = "Mean ± half-width of the 95% t-interval over n seeds."
 
 
 @dataclass(frozen=True)
@@ -33,9 +37,38 @@ COLUMNS = {
     "test/acc": Column("test acc. %", 100, 2),
     "test/f1_macro": Column("macro-F1", 1, 4),
     "epochs/best": Column("best epoch", 1, 1),
+    "epochs/to_baseline": Column("epochs to baseline", 1, 1),
     "epochs/stopped": Column("stopped epoch", 1, 1),
     "test/silhouette": Column("silhouette", 1, 3),
 }
+"""What the first table of a setting shows, and the differences."""
+
+STRUCTURE = {
+    "test/silhouette_macro": Column("macro silhouette", 1, 3),
+    "test/davies_bouldin": Column("Davies-Bouldin", 1, 2),
+    "test/margin_smallest": Column("smallest margin", 1, 2),
+    "test/knn_acc": Column("k-NN acc. %", 100, 2),
+    "test/recall@1": Column("recall@1 %", 100, 2),
+    "test/probe_acc": Column("probe acc. %", 100, 2),
+    "test/nc1": Column("NC1", 1, 3),
+    "test/nc4": Column("NC4 %", 100, 2),
+    "test/components_95": Column("components", 1, 1),
+    "cka/seeds": Column("CKA seeds", 1, 3),
+}
+"""What the table of the latent space's structure shows."""
+
+TRUST = {
+    "test/ece": Column("ECE %", 100, 2),
+    "test/brier": Column("Brier", 1, 3),
+    "test/nll": Column("NLL", 1, 3),
+    "ood/energy_auroc": Column("OOD energy", 1, 3),
+    "ood/mahalanobis_auroc": Column("OOD Mahalanobis", 1, 3),
+    "ood/knn_auroc": Column("OOD k-NN", 1, 3),
+    "shuffled/energy_auroc": Column("shuffled energy", 1, 3),
+    "shuffled/knn_auroc": Column("shuffled k-NN", 1, 3),
+    "corrupted/acc": Column("corrupted acc. %", 100, 2),
+}
+"""What the table of calibration and robustness shows."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +88,20 @@ class Table:
     notes: list[str]
 
 
-def tables(summary: pd.DataFrame, left_out: Mapping[str, str] | None = None) -> list[Table]:
-    """Two tables per setting: the means, and the paired differences to the baseline.
+def tables(
+    summary: pd.DataFrame,
+    left_out: Mapping[str, str] | None = None,
+    choices: pd.DataFrame | None = None,
+    comparison: pd.DataFrame | None = None,
+) -> list[Table]:
+    """Per setting: means, structure, calibration and robustness, paired differences, and what the
+    chosen λ are worth; then all settings together.
 
     Args:
         summary: from `analysis.summarise`.
         left_out: cells that are not in the summary, and why; named below the last table.
+        choices: from `analysis.choices`.
+        comparison: from `analysis.compare`.
     """
     varying = [name for name in SETTING if summary[name].nunique(dropna=False) > 1]
     named = ["dataset", "backbone", *(n for n in varying if n not in {"dataset", "backbone"})]
@@ -71,56 +112,198 @@ def tables(summary: pd.DataFrame, left_out: Mapping[str, str] | None = None) -> 
             str(first[name]) if name in named[:2] else f"{name}={first[name]}" for name in named
         )
         made.append(_means(title, group))
+        if group["metric"].isin(STRUCTURE).any():
+            made.append(_measures(f"{title}: structure of the latents", group, STRUCTURE))
+        if group["metric"].isin(TRUST).any():
+            made.append(_measures(f"{title}: calibration and robustness", group, TRUST))
         if group["pairs"].any():
             made.append(_differences(title, group))
+        if choices is not None and len(choices):
+            own = choices.merge(group[SETTING].iloc[:1], on=SETTING)
+            if len(own) and own["naive"].notna().any():
+                made.append(_choices(title, own))
+    if comparison is not None and len(comparison):
+        made.append(_comparison(comparison))
     made[-1].notes.extend(f"Left out: {cell}: {why}" for cell, why in (left_out or {}).items())
     return made
 
 
 def _means(title: str, group: pd.DataFrame) -> Table:
-    notes = ["Mean ± half-width of the 95% t-interval over n seeds."]
+    notes = [_INTERVALS]
     if group["chosen"].any():
         notes.append("* the loss's best λ by mean validation accuracy; test had no say in it.")
     if group["n"].min() < 2:
         notes.append("A single seed has no interval.")
     if _f1_agrees(group):
         notes.append("Micro-F1 equals test accuracy in every row, as it must for single labels.")
+    if group["metric"].eq("epochs/to_baseline").any():
+        notes.append(
+            "Epochs to baseline: the first to reach the best validation accuracy of the baseline "
+            "of the same seed; in brackets how many cells stopped before they did. These are "
+            "censored: the mean is restricted (Kaplan-Meier), not averaged over the others. They "
+            "stopped because they no longer improved, so it errs in their favour."
+        )
+    return _of_means(title, group, COLUMNS, notes)
+
+
+def _measures(title: str, group: pd.DataFrame, columns: Mapping[str, Column]) -> Table:
+    return _of_means(title, group, columns, [_INTERVALS])
+
+
+def _of_means(
+    title: str, group: pd.DataFrame, columns: Mapping[str, Column], notes: list[str]
+) -> Table:
     rows = _rows(
         group,
-        lambda row, column: _number(row["mean"], row["half_width"], column, "z"),
+        columns,
+        lambda row, column: _number(row["mean"], row["half_width"], column, "z") + _censored(row),
         lambda row: row["n"],
     )
-    return Table(title, ["loss", "λ", "n", *_titles(group)], rows, notes)
+    return Table(title, ["loss", "λ", "n", *_titles(group, columns)], rows, notes)
 
 
 def _differences(title: str, group: pd.DataFrame) -> Table:
+    paired = group[group["pairs"] > 0]
     rows = _rows(
-        group[group["pairs"] > 0],
+        paired,
+        COLUMNS,
         lambda row, column: _number(row["difference"], row["difference_half_width"], column, "+z"),
         lambda row: row["pairs"],
     )
+    notes = ["Mean of the paired differences ± half-width of their 95% t-interval."]
+    accuracy = paired[paired["metric"] == "test/acc"]
+    tested = {
+        (row["loss_label"], row["lambda"], row["warmup_epochs"]): [
+            _plain(row["g"], "+.2f"),
+            _plain(row["p"], ".4f"),
+            _plain(row["p_holm"], ".4f"),
+        ]
+        for _, row in accuracy.iterrows()
+    }
+    keys = [tuple(part.iloc[0][TREATMENT]) for part in _treatments(paired)]
+    rows = [[*row, *tested.get(key, ["–"] * 3)] for row, key in zip(rows, keys, strict=True)]
+    notes += _what_n_carries(accuracy)
+    if group["pairs"].max() < 2:
+        notes.append("A single pair has no interval.")
     return Table(
         f"{title}: difference to the baseline of the same seed",
-        ["loss", "λ", "pairs", *_titles(group)],
+        ["loss", "λ", "pairs", *_titles(paired, COLUMNS), "g", "p", "p Holm"],
         rows,
-        ["Mean of the paired differences ± half-width of their 95% t-interval."],
+        notes,
     )
 
 
-def _titles(group: pd.DataFrame) -> list[str]:
-    return [column.title for metric, column in COLUMNS.items() if metric in set(group["metric"])]
+def _what_n_carries(accuracy: pd.DataFrame) -> list[str]:
+    """What the tests of a table are, and whether so few pairs could ever pass one."""
+    family, pairs = len(accuracy), int(accuracy["pairs"].max()) if len(accuracy) else 0
+    if not pairs:
+        return []
+    reachable = float(accuracy["smallest_p"].min())
+    notes = [
+        "g: Hedges' g of the differences in test accuracy, in units of their own spread (d_z). "
+        "p: exact two-sided sign-flip; Holm: adjusted for the family of this table's "
+        f"{family} difference{'s' if family > 1 else ''}."
+    ]
+    if reachable > SIGNIFICANT:
+        notes.append(
+            f"{pairs} pairs cannot give a p below {reachable:g}: nothing here can be called "
+            f"significant at {SIGNIFICANT:g}, however large it is."
+        )
+    elif reachable * family > SIGNIFICANT:
+        notes.append(
+            f"{pairs} pairs cannot give a p below {reachable:g}, which times {family} is above "
+            f"{SIGNIFICANT:g}: no single difference of this family can survive Holm."
+        )
+    return notes
+
+
+def _choices(title: str, own: pd.DataFrame) -> Table:
+    column = Column("", 100, 2)
+    rows = [
+        [
+            row["loss_label"],
+            f"{row['lambda']:g}",
+            str(row["candidates"]),
+            str(row["n"]),
+            _number(row["naive"], row["naive_half_width"], column, "+z"),
+            _number(row["nested"], row["nested_half_width"], column, "+z"),
+        ]
+        for _, row in own.iterrows()
+    ]
+    return Table(
+        f"{title}: what the chosen λ is worth",
+        ["loss", "λ", "tried", "n", "test acc. % (naive)", "test acc. % (nested)"],
+        rows,
+        [
+            "Difference in test accuracy to the baseline of the same seed. Naive: λ chosen by all "
+            "seeds' validation. Nested: each seed judged by the λ that the other seeds chose."
+        ],
+    )
+
+
+def _comparison(comparison: pd.DataFrame) -> Table:
+    rows = [
+        [
+            row["loss_label"],
+            str(row["settings"]),
+            str(row["runs"]),
+            _range(row["iqm"], row["iqm_low"], row["iqm_high"], 100, 2),
+            _range(row["improves"], row["improves_low"], row["improves_high"], 1, 2),
+        ]
+        for _, row in comparison.iterrows()
+    ]
+    notes = [
+        "IQM: interquartile mean of test accuracy over all runs. P(improves): the probability "
+        "that a run beats the baseline's on the same setting. In brackets 95% intervals by a "
+        "bootstrap stratified by setting; λ as each setting's validation chose it."
+    ]
+    settings = int(comparison["settings"].max())
+    if settings < FEWEST_DATASETS:
+        notes.append(
+            f"No critical-difference diagram: {settings} settings, and mean ranks over fewer than "
+            f"{FEWEST_DATASETS} cannot tell methods apart."
+        )
+    return Table(
+        "All settings together",
+        ["loss", "settings", "runs", "IQM of test acc. %", "P(improves)"],
+        rows,
+        notes,
+    )
+
+
+def _range(value: float, low: float, high: float, scale: float, digits: int) -> str:
+    if math.isnan(value):
+        return "–"
+    return f"{value * scale:.{digits}f} [{low * scale:.{digits}f}, {high * scale:.{digits}f}]"
+
+
+def _plain(value: float, form: str) -> str:
+    return "–" if math.isnan(value) else format(value, form)
+
+
+def _censored(row: pd.Series) -> str:
+    return f" ({row['censored']} of {row['n']})" if row["censored"] else ""
+
+
+def _titles(group: pd.DataFrame, columns: Mapping[str, Column]) -> list[str]:
+    return [column.title for metric, column in columns.items() if metric in set(group["metric"])]
 
 
 def _rows(
     group: pd.DataFrame,
+    columns: Mapping[str, Column],
     show: Callable[[pd.Series, Column], str],
     count: Callable[[pd.Series], int],
 ) -> list[list[str]]:
+    shown = {metric: column for metric, column in columns.items() if metric in set(group["metric"])}
     made = []
     for part in _treatments(group):
         by_metric = {row["metric"]: row for _, row in part.iterrows()}
         first = part.iloc[0]
-        cells = [show(by_metric[m], column) for m, column in COLUMNS.items() if m in by_metric]
+        cells = [
+            show(by_metric[metric], column) if metric in by_metric else "–"
+            for metric, column in shown.items()
+        ]
         mark = "*" if first["chosen"] else ""
         made.append([_label(first, group), f"{first['lambda']:g}{mark}", str(count(first)), *cells])
     return made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -22,7 +23,7 @@ def analyze(experiment: str, store: str, data_root: Path | None, out: Path | Non
 
     With --out, write them as text, Markdown, LaTeX and CSV too.
     """
-    from analysis import left_out, load, summarise, with_structure
+    import analysis
     from analysis import tables as render
     from lbray import spec
     from lbray.errors import InputError
@@ -30,17 +31,21 @@ def analyze(experiment: str, store: str, data_root: Path | None, out: Path | Non
 
     name = spec.load(experiment).name if Path(experiment).is_file() else experiment
     artefacts = Store(store)
-    frame = load(artefacts, name)
+    frame = analysis.load(artefacts, name)
     if frame.empty:
         raise InputError(
             f"experiment is '{name}', of which the store '{store}' has no finished cell yet "
-            f"({len(left_out(frame))} missing or failed); run lbray sweep first."
+            f"({len(analysis.left_out(frame))} missing or failed); run lbray sweep first."
         )
-    frame = with_structure(frame, artefacts, data_root, _progress)
+    frame = analysis.with_structure(frame, artefacts, data_root, _progress("measuring cells"))
     if frame.empty:
         raise InputError(f"experiment is '{name}', of which no cell's weights can be used.")
-    summary = summarise(frame)
-    made = render.tables(summary, left_out(frame))
+    frame = analysis.with_similarity(frame, artefacts, data_root, _progress("comparing latents"))
+    frame = analysis.with_epochs_to_baseline(frame, artefacts)
+    summary = analysis.summarise(frame)
+    made = render.tables(
+        summary, analysis.left_out(frame), analysis.choices(frame), analysis.compare(frame)
+    )
     click.echo(render.as_text(made), nl=False)
     if out is not None:
         try:
@@ -53,6 +58,9 @@ def analyze(experiment: str, store: str, data_root: Path | None, out: Path | Non
     return 0
 
 
-def _progress(done: int, total: int) -> None:
-    if sys.stderr.isatty():
-        click.echo(f"\rmeasuring latents: {done}/{total}", err=True, nl=done == total)
+def _progress(what: str) -> Callable[[int, int], None]:
+    def show(done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            click.echo(f"\r{what}: {done}/{total}", err=True, nl=done == total)
+
+    return show

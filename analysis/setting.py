@@ -1,0 +1,21 @@
+"""Which cells are of one setting, and what was tried in it."""
+
+from __future__ import annotations
+
+from lbray.spec import Cell
+
+TREATMENT = ["loss_label", "lambda", "warmup_epochs"]
+"""What tells rows of one setting apart. All else but the seed must agree for cells to be pairs."""
+
+_OF_THE_LOSS = {  # the loss's label names those that are not its defaults
+    "loss",
+    "loss_params",
+    "lambda",
+    "warmup_epochs",
+    "lambda_schedule",
+    "lambda_step",
+    "loss_learning_rate_factor",
+}
+
+SETTING = [name for name in Cell.field_names() if name not in {*_OF_THE_LOSS, "seed"}]
+"""What must agree for cells to be of one setting."""
