@@ -20,7 +20,9 @@ Method = Literal["tsne", "umap"]
 NEIGHBOURS = 15
 """How many neighbours of each point the trustworthiness looks at."""
 
-_FEWEST_POINTS = 50
+FEWEST_POINTS = 50
+"""Of a map: fewer have too few neighbours."""
+
 _CHUNK_ENTRIES = 2**22
 
 
@@ -76,9 +78,9 @@ def draw_map(latents: ArrayLike, settings: MapSettings) -> Map:
         ValueError: the shape is another, there are too few points, or one is not finite.
     """
     points = np.asarray(latents, dtype=np.float32)
-    if points.ndim != 2 or len(points) < _FEWEST_POINTS:
+    if points.ndim != 2 or len(points) < FEWEST_POINTS:
         raise ValueError(
-            f"a map needs latents [N, d] with N at least {_FEWEST_POINTS}, not {list(points.shape)}"
+            f"a map needs latents [N, d] with N at least {FEWEST_POINTS}, not {list(points.shape)}"
         )
     if not np.isfinite(points).all():
         raise ValueError("latents must be finite, but some are NaN or infinite")

@@ -45,9 +45,7 @@ def stored_map(
     kept = files.map(settings.slug, key)
     if kept is not None:
         return Map(kept["points"].numpy(), float(kept["trustworthiness"]))
-    drawn = draw_map(
-        outputs(store, cell_id, weights_sha256, "test", data_root).latents, settings
-    )
+    drawn = draw_map(outputs(store, cell_id, weights_sha256, "test", data_root).latents, settings)
     tensors = {
         "points": torch.from_numpy(drawn.points),
         "trustworthiness": torch.tensor(drawn.trustworthiness, dtype=torch.float64),

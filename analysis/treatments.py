@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from analysis.summary import SETTING, TREATMENT
+from analysis.setting import SETTING, TREATMENT
 
 
 def settings(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:

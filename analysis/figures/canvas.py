@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec
+from typing import Any, ParamSpec
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -15,7 +15,7 @@ Arguments = ParamSpec("Arguments")
 
 INK, FAINT = "#22272e", "#8b949e"
 
-_STYLE = {
+_STYLE: Any = {  # matplotlib types the names of its settings one by one
     "font.family": "DejaVu Sans",
     "font.size": 8,
     "axes.titlesize": 8.5,
@@ -58,7 +58,7 @@ def styled(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
 
 
 def panels(
-    rows: int, columns: int, width: float, height: float, **kwargs: object
+    rows: int, columns: int, width: float, height: float, **kwargs: Any
 ) -> tuple[Figure, list[list[Axes]]]:
     """A figure (inches) with a grid of axes, as rows of columns."""
     figure = Figure(figsize=(width, height), layout="constrained")

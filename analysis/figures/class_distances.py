@@ -51,5 +51,5 @@ def class_distances(shown: Sequence[ClassDistances], unit: str) -> Figure:
             side.set_visible(False)
     bar = figure.colorbar(image, ax=line, shrink=0.75, pad=0.01)
     bar.set_label(f"distance ({unit})")
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     return figure

@@ -71,7 +71,7 @@ def difference_map(shown: Differences) -> Figure:
         side.set_visible(False)
     bar = figure.colorbar(image, ax=axes, pad=0.02)
     bar.set_label(shown.metric)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     handles = [
         Rectangle((0, 0), 1, 1, fill=False, label="survives Holm's correction", **_SURVIVES),
         Rectangle((0, 0), 1, 1, fill=False, label="95% interval without 0", **_APART),

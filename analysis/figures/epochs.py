@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -40,7 +41,7 @@ def epochs(rows: Sequence[EpochRow]) -> Figure:
     colours = loss_colours([row.loss for row in rows])
     for place, row in enumerate(rows):
         spread = np.linspace(-0.22, 0.22, len(row.best)) if len(row.best) > 1 else np.zeros(1)
-        style = {"ls": "", "marker": "o", "ms": 4, "color": colours[row.loss]}
+        style: dict[str, Any] = {"ls": "", "marker": "o", "ms": 4, "color": colours[row.loss]}
         axes.plot(row.stopped, place + spread, mfc="none", mew=0.7, alpha=0.7, **style)
         axes.plot(row.best, place + spread, mew=0, alpha=0.8, **style)
         axes.plot([row.mean_best] * 2, [place - 0.36, place + 0.36], color=INK, lw=1.3)

@@ -47,8 +47,13 @@ class MapRow:
 def map_grid(rows: Sequence[MapRow]) -> Figure:
     """Every map of every row, with a legend of the row's classes beside it."""
     columns = max(len(row.panels) for row in rows)
-    figure, grid = panels(len(rows), columns + 1, 2.15 * columns + 1.25, 2.45 * len(rows))
-    figure.get_layout_engine().set(w_pad=0.04, h_pad=0.06)  # type: ignore[union-attr]
+    figure, grid = panels(
+        len(rows),
+        columns + 1,
+        2.15 * columns + 1.25,
+        2.45 * len(rows),
+        width_ratios=[1.0] * columns + [0.55],
+    )
     for row, line in zip(rows, grid, strict=True):
         colours = class_colours(len(row.classes))
         for axes, panel in zip(line, [*row.panels, *[None] * columns], strict=False):
@@ -56,9 +61,6 @@ def map_grid(rows: Sequence[MapRow]) -> Figure:
             if panel is not None:
                 _scatter(axes, panel, colours)
         _legend(line[-1], row, colours)
-    for line in grid:
-        line[-1].get_subplotspec().get_gridspec().set_width_ratios([1.0] * columns + [0.55])
-        break
     return figure
 
 
@@ -69,7 +71,8 @@ def _scatter(axes: Axes, panel: MapPanel, colours: list[str]) -> None:
         side.set(visible=True, color="#d0d7de")
     order = np.random.default_rng(0).permutation(len(panel.points))  # no class lies on top
     axes.scatter(
-        *panel.points[order].T,
+        panel.points[order, 0],
+        panel.points[order, 1],
         c=[colours[label] for label in panel.labels[order]],
         s=max(0.6, min(6.0, 9000 / len(order))),
         linewidths=0,

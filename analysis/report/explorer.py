@@ -87,7 +87,8 @@ def quantised(points: ArrayLike) -> NDArray[np.uint16]:
     given = np.asarray(points, dtype=np.float64) * [1, -1]
     low, high = given.min(axis=0), given.max(axis=0)
     extent = float((high - low).max()) or 1.0
-    return np.rint(((given - (low + high) / 2) / extent + 0.5) * _STEPS).astype(np.uint16)
+    steps: NDArray[np.float64] = np.rint(((given - (low + high) / 2) / extent + 0.5) * _STEPS)
+    return steps.astype(np.uint16)
 
 
 def _panel(panel: ExplorerPanel) -> dict[str, object]:

@@ -10,12 +10,13 @@ import pandas as pd
 from analysis.report.page import Findings
 from analysis.treatments import settings, treatment_name
 
-_METRICS = {"test/acc": ("test accuracy", 100.0, 2, " points"), "test/silhouette": ("silhouette", 1.0, 3, "")}
+_METRICS = {
+    "test/acc": ("test accuracy", 100.0, 2, " points"),
+    "test/silhouette": ("silhouette", 1.0, 3, ""),
+}
 
 
-def findings(
-    frame: pd.DataFrame, summary: pd.DataFrame, left_out: Mapping[str, str]
-) -> Findings:
+def findings(frame: pd.DataFrame, summary: pd.DataFrame, left_out: Mapping[str, str]) -> Findings:
     """Sentences for the head of the report, and the caveats that belong to them.
 
     Args:
@@ -44,11 +45,11 @@ def _size(setting: str, frame: pd.DataFrame, rows: pd.DataFrame) -> str:
 
 
 def _baseline(rows: pd.DataFrame) -> Iterator[str]:
-    own = rows[rows["loss_label"] == "baseline"].set_index("metric")
+    own = _by_metric(rows[rows["loss_label"] == "baseline"])
     parts = [
-        f"{name} {_level(own.loc[metric], scale, digits)}{'%' if scale == 100 else ''}"
+        f"{name} {_level(own[metric], scale, digits)}{'%' if scale == 100 else ''}"
         for metric, (name, scale, digits, _) in _METRICS.items()
-        if metric in own.index
+        if metric in own
     ]
     if parts:
         yield f"Cross-entropy alone, the baseline, has {' and '.join(parts)}."
@@ -56,17 +57,19 @@ def _baseline(rows: pd.DataFrame) -> Iterator[str]:
 
 def _chosen(own: pd.DataFrame, rows: pd.DataFrame) -> str:
     """One loss at the λ that validation chose, against the baseline."""
-    by_metric = own.set_index("metric")
+    by_metric = _by_metric(own)
     said = []
     for metric, (name, scale, digits, unit) in _METRICS.items():
-        if metric in by_metric.index and by_metric.loc[metric, "pairs"] > 0:
-            row = by_metric.loc[metric]
+        if metric in by_metric and by_metric[metric]["pairs"] > 0:
+            row = by_metric[metric]
             value = _difference(row, scale, digits)
             said.append(f"{name} {value}{unit}, {_verdict(row)}")
     name = treatment_name(own.iloc[0], rows)
     if not said:
         return f"{name} was chosen on validation; there is no baseline of the same seed to compare."
-    return f"{name}, chosen on validation, against the baseline of the same seed: {'; '.join(said)}."
+    return (
+        f"{name}, chosen on validation, against the baseline of the same seed: {'; '.join(said)}."
+    )
 
 
 def _verdict(row: pd.Series) -> str:
@@ -127,6 +130,10 @@ def _caveats(
         "Maps are pictures. Silhouettes, distances and every other number are computed in the "
         "latents' full dimension, and each network is seen at its best validation epoch."
     )
+
+
+def _by_metric(rows: pd.DataFrame) -> dict[str, pd.Series]:
+    return {row["metric"]: row for _, row in rows.iterrows()}
 
 
 def _level(row: pd.Series, scale: float, digits: int) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.maps import Map, MapSettings
+from analysis.maps import FEWEST_POINTS, Map, MapSettings
 from analysis.outputs import outputs
 from analysis.silhouette import silhouette_samples
 from analysis.stored_maps import stored_map
@@ -40,7 +40,7 @@ class Network:
         predictions: [N].
         latents: [N, d].
         silhouettes: [N]; NaN where fewer than two classes are present.
-        maps: by the name of their kind.
+        maps: by the name of their kind; none of fewer than 50 images.
     """
 
     setting: str
@@ -89,7 +89,8 @@ def networks(
         sha256 = str(row["weights_sha256"])
         measured = outputs(store, cell.id, sha256, "test", data_root)
         maps = {}
-        for kind in kinds if choice != "none" else ():
+        mapped = choice != "none" and len(measured.labels) >= FEWEST_POINTS
+        for kind in kinds if mapped else ():
             progress(f"{kind.name} of {cell.label}")
             maps[kind.name] = stored_map(store, cell.id, sha256, kind, data_root)
         several = len(np.unique(measured.labels)) > 1

@@ -128,8 +128,7 @@ def _table(table: Table) -> str:
         for name in table.header
     )
     rows = "\n".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
-        for row in table.rows
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows
     )
     notes = "".join(f'<p class="notes">{escape(note)}</p>' for note in table.notes)
     return (

@@ -45,7 +45,7 @@ def pictures(
         looked_into: the networks of the chosen treatments at least.
     """
     chosen = [network for network in looked_into if network.chosen]
-    made = list(_maps(chosen))
+    made = list(_maps([network for network in chosen if network.maps]))
     several = len(list(settings(frame))) > 1
     for place, (setting, cells) in enumerate(settings(frame), start=1):
         rows = next(rows for name, rows in settings(summary) if name == setting)
@@ -166,8 +166,7 @@ def _differences(rows: pd.DataFrame) -> Iterator[Picture]:
         yield Picture(
             f"differences-{kind.replace(' ', '-')}",
             f"Difference to the baseline, {kind}",
-            f"Means of {pairs} paired differences per cell of the grid. "
-            f"{_survivors(own)}",
+            f"Means of {pairs} paired differences per cell of the grid. {_survivors(own)}",
             figures.difference_map(shown),
         )
 
@@ -249,7 +248,8 @@ def _curve_panels(
     with_baseline: bool,
 ) -> list[CurvePanel]:
     """A panel per loss that has the metric, each with the baseline's curve too."""
-    baseline, by_loss = [], {}
+    baseline: list[Curve] = []
+    by_loss: dict[str, list[Curve]] = {}
     for _, part in treatments(cells):
         seeds = _over_epochs([histories.get(cell_id, ()) for cell_id in part["id"]], metric)
         if np.isnan(seeds).all():
@@ -279,7 +279,9 @@ def _mean(seeds: NDArray[np.float64]) -> NDArray[np.float64]:
     """The mean over seeds [epochs] of [seeds, epochs]; NaN where no seed has a value."""
     counts = np.sum(~np.isnan(seeds), axis=0)
     sums = np.nansum(seeds, axis=0)
-    return np.divide(sums, counts, where=counts > 0, out=np.full(len(sums), np.nan))
+    means = np.full(len(sums), np.nan)
+    np.divide(sums, counts, where=counts > 0, out=means)
+    return means
 
 
 def _networks(own: Sequence[Network]) -> Iterator[Picture]:

@@ -35,13 +35,16 @@ class ReportSettings:
 
     Attributes:
         maps: which networks are mapped; see `networks`.
-        kinds: of maps.
-        figure_files: whether every figure is also written as PDF and PNG.
+        paper_mode: whether t-SNE is drawn with scikit-learn's defaults; see `MapSettings`.
     """
 
     maps: MapChoice = "chosen"
-    kinds: tuple[MapSettings, ...] = (MapSettings("tsne"), MapSettings("umap"))
-    figure_files: bool = True
+    paper_mode: bool = False
+
+    @property
+    def kinds(self) -> tuple[MapSettings, ...]:
+        """The maps that each network gets."""
+        return MapSettings("tsne", self.paper_mode), MapSettings("umap")
 
 
 def write_report(
@@ -78,7 +81,7 @@ def write_report(
     """
     shown = networks(store, frame, summary, settings.maps, settings.kinds, data_root, progress)
     made = pictures(frame, summary, _histories(store, frame), shown)
-    progress("the page")
+    progress("the page and the figures")
     html = page(
         f"{name}: what the losses did",
         _description(store, name, frame),
@@ -92,10 +95,8 @@ def write_report(
     target = out / "report.html"
     target.write_text(html, encoding="utf-8")
     written = [target]
-    if settings.figure_files:
-        progress("the figures' files")
-        for picture in made:
-            written += figures.save(picture.figure, out / "figures" / picture.name)
+    for picture in made:
+        written += figures.save(picture.figure, out / "figures" / picture.name)
     return written
 
 
