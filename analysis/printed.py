@@ -86,20 +86,21 @@ def read(path: Path) -> Printed:
     except (OSError, UnicodeDecodeError, csv.Error) as problem:
         reason = getattr(problem, "strerror", None) or "it is not a CSV file in UTF-8"
         raise InputError(f"cannot read the table {path}: {reason}.") from None
+    table = _Table(path, columns, rows)
+    if any(column.endswith("_mean") for column in columns):
+        layout = table.by_case
+    elif {"metric", "mean"} <= set(columns):
+        layout = table.by_number
+    elif any(column.startswith(_IMPROVEMENT) for column in columns):
+        layout = table.by_variant
+    else:
+        raise InputError(f"{path} has the columns {', '.join(columns)}; it must have {_LAYOUTS}.")
     for line, row in enumerate(rows, start=2):
         if None in row or None in row.values():
             raise InputError(
                 f"{path}, line {line} must have {len(columns)} cells, one per column of the header."
             )
-    table = _Table(path, columns, rows)
-    if any(column.endswith("_mean") for column in columns):
-        found = table.by_case()
-    elif {"metric", "mean"} <= set(columns):
-        found = table.by_number()
-    elif any(column.startswith(_IMPROVEMENT) for column in columns):
-        found = table.by_variant()
-    else:
-        raise InputError(f"{path} has the columns {', '.join(columns)}; it must have {_LAYOUTS}.")
+    found = layout()
     if not found.numbers:
         raise InputError(f"{path} has no rows of numbers.")
     return found

@@ -214,12 +214,12 @@ def _what_n_carries(accuracy: pd.DataFrame) -> list[str]:
     ]
     if reachable > SIGNIFICANT:
         notes.append(
-            f"{pairs} pairs cannot give a p below {reachable:g}: nothing here can be called "
+            f"With n = {pairs} no p is below {reachable:g}: nothing here can be called "
             f"significant at {SIGNIFICANT:g}, however large it is."
         )
     elif reachable * family > SIGNIFICANT:
         notes.append(
-            f"{pairs} pairs cannot give a p below {reachable:g}, which times {family} is above "
+            f"With n = {pairs} no p is below {reachable:g}, which times {family} is above "
             f"{SIGNIFICANT:g}: no single difference of this family can survive Holm."
         )
     return notes

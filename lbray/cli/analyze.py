@@ -1,14 +1,18 @@
-"""`lbray analyze`: stored cells to tables."""
+"""`lbray analyze`: stored cells to tables and a report."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from lbray.cli.options import data_root_option, store_option
+
+if TYPE_CHECKING:
+    from analysis.report import MapChoice
 
 
 @click.command()
@@ -18,14 +22,34 @@ from lbray.cli.options import data_root_option, store_option
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), help="Also write files here."
 )
-def analyze(experiment: str, store: str, data_root: Path | None, out: Path | None) -> int:
+@click.option(
+    "--maps",
+    type=click.Choice(["chosen", "all", "none"]),
+    default="chosen",
+    show_default=True,
+    help="Networks in the report's explorer: the baseline and each loss at its chosen λ, or every "
+    "treatment; one seed each.",
+)
+@click.option(
+    "--paper-mode", is_flag=True, help="t-SNE with scikit-learn's defaults, as in the paper."
+)
+def analyze(
+    experiment: str,
+    store: str,
+    data_root: Path | None,
+    out: Path | None,
+    maps: MapChoice,
+    paper_mode: bool,
+) -> int:
     """Print the tables of EXPERIMENT (its name, or its YAML file) from its stored cells alone.
 
-    With --out, write them as text, Markdown, LaTeX and CSV too.
+    With --out, write them as text, Markdown, LaTeX and CSV too, every figure as PDF and PNG, and
+    report.html: one page with the findings, an explorer of the latents, the figures and tables.
     """
     import analysis
     from analysis import tables as render
     from analysis.paper_layout import paper_tables
+    from analysis.report import LARGE, ReportSettings, write_report
     from lbray import spec
     from lbray.errors import InputError
     from lbray.store import Store
@@ -52,12 +76,37 @@ def analyze(experiment: str, store: str, data_root: Path | None, out: Path | Non
     if out is not None:
         try:
             paths = render.write(out, made, frame, summary)
+            page, *figures = write_report(
+                out,
+                artefacts,
+                name,
+                frame,
+                summary,
+                made,
+                ReportSettings(maps, paper_mode),
+                data_root,
+                _line,
+            )
         except OSError as problem:
             raise InputError(
                 f"--out is '{out}', which cannot be written: {problem.strerror}."
             ) from None
         click.echo(f"wrote {', '.join(map(str, paths))}", err=True)
+        click.echo(f"wrote {len(figures)} files in {out / 'figures'}", err=True)
+        size = page.stat().st_size
+        click.echo(f"wrote {page} ({size / 1e6:.1f} MB): open it in a browser", err=True)
+        if size > LARGE:
+            click.echo(
+                f"warning: {page} is larger than {LARGE / 1e6:.0f} MB, and slow to open and send; "
+                "map fewer networks (--maps chosen or none) or test fewer images (test_size).",
+                err=True,
+            )
     return 0
+
+
+def _line(what: str) -> None:
+    if sys.stderr.isatty():
+        click.echo(f"making {what}", err=True)
 
 
 def _progress(what: str) -> Callable[[int, int], None]:

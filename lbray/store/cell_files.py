@@ -19,7 +19,8 @@ from lbray.store.result import Result
 
 class CellFiles:
     """``cells/<id>/``: spec.json, history.jsonl, best and resume.safetensors, result.json;
-    and ``outputs-<split>.safetensors`` and ``scores.json``, an analysis's memory."""
+    and ``outputs-<split>.safetensors``, ``map-<kind>.safetensors`` and ``scores.json``, an
+    analysis's memory."""
 
     def __init__(self, files: Files, cell_id: str) -> None:
         self.id = cell_id
@@ -156,7 +157,29 @@ class CellFiles:
             split: ``test`` or ``validation``.
             key: JSON-ready; all that the outputs depend on.
         """
-        content = self._read(f"outputs-{split}.safetensors")
+        return self._kept(f"outputs-{split}.safetensors", key)
+
+    def write_outputs(
+        self, split: str, key: Mapping[str, Any], tensors: Mapping[str, Tensor]
+    ) -> None:
+        """Keep what the best weights gave on a split, so that they need not be run again."""
+        self._write(f"outputs-{split}.safetensors", tensor_file.pack(tensors, key))
+
+    def map(self, kind: str, key: Mapping[str, Any]) -> dict[str, Tensor] | None:
+        """A map of the latents; None if it was not kept under this key, or is damaged.
+
+        Args:
+            kind: of map, such as ``tsne``.
+            key: JSON-ready; all that the map depends on.
+        """
+        return self._kept(f"map-{kind}.safetensors", key)
+
+    def write_map(self, kind: str, key: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+        """Keep a map of the latents, so that it need not be made again."""
+        self._write(f"map-{kind}.safetensors", tensor_file.pack(tensors, key))
+
+    def _kept(self, name: str, key: Mapping[str, Any]) -> dict[str, Tensor] | None:
+        content = self._read(name)
         if content is None:
             return None
         try:
@@ -164,12 +187,6 @@ class CellFiles:
         except DamagedArtefact:
             return None
         return tensors if state == dict(key) else None
-
-    def write_outputs(
-        self, split: str, key: Mapping[str, Any], tensors: Mapping[str, Tensor]
-    ) -> None:
-        """Keep what the best weights gave on a split, so that they need not be run again."""
-        self._write(f"outputs-{split}.safetensors", tensor_file.pack(tensors, key))
 
     def _read(self, name: str) -> bytes | None:
         return self._files.read(f"{self._folder}/{name}")

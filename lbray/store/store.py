@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from typing import Any
 
 from lbray.errors import DamagedArtefact, InputError
 from lbray.spec import Cell, Experiment
@@ -69,15 +70,30 @@ class Store:
             InputError: the store has no such experiment.
             DamagedArtefact: its record is unreadable.
         """
+        return [str(cell_id) for cell_id in self._record(name)["cells"]]
+
+    def experiment_description(self, name: str) -> str:
+        """What an experiment is about, in its own words; empty where it has none.
+
+        Raises:
+            InputError: the store has no such experiment.
+            DamagedArtefact: its record is unreadable.
+        """
+        return str(self._record(name).get("description", ""))
+
+    def _record(self, name: str) -> dict[str, Any]:
         content = self.files.read(_record(name))
         if content is None:
             raise InputError.unknown(
                 f"experiment in the store '{self.location}'", name, self.experiments()
             )
         try:
-            return [str(cell_id) for cell_id in json.loads(content)["cells"]]
+            record = json.loads(content)
+            if not isinstance(record["cells"], list):
+                raise TypeError("its cells are not a list")
         except (ValueError, KeyError, TypeError) as problem:
             raise DamagedArtefact(f"{_record(name)}: not an experiment ({problem}).") from None
+        return dict(record)
 
     def experiments(self) -> list[str]:
         """The names of the experiments that were run into this store."""

@@ -42,12 +42,12 @@ def test_it_is_equation_12_by_hand():
     np.testing.assert_allclose(analysis.silhouette_samples(latents, [0, 0, 1, 1]), expected)
 
 
-def test_chunks_do_not_show(monkeypatch: pytest.MonkeyPatch):
+def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch):
     import sys
 
     latents, labels = clusters(0, 200, 8, 4, 1.0)
     whole = analysis.silhouette_samples(latents, labels)
-    monkeypatch.setattr(sys.modules["analysis.silhouette"], "_CHUNK_ENTRIES", 1700)
+    monkeypatch.setattr(sys.modules["analysis.silhouette"], "_BLOCK", 37)
     np.testing.assert_allclose(analysis.silhouette_samples(latents, labels), whole, atol=1e-12)
 
 

@@ -171,7 +171,7 @@ def test_tests_are_of_one_family_and_say_what_n_carries(recorded: Store):
     table = tables.tables(summary)[1]
     assert table.header[-3:] == ["g", "p", "p Holm"]
     assert table.rows[0][-2:] == ["0.2500", "0.7500"]
-    assert "3 pairs cannot give a p below 0.25: nothing here" in " ".join(table.notes)
+    assert "With n = 3 no p is below 0.25: nothing here" in " ".join(table.notes)
 
 
 def test_ten_pairs_can_carry_a_claim(store: Store):
@@ -184,7 +184,7 @@ def test_ten_pairs_can_carry_a_claim(store: Store):
     summary = analysis.summarise(analysis.load(store, "ten"))
     assert row(summary, "magnet", 0.5, "test/acc")["survives"]
     notes = " ".join(tables.tables(summary)[1].notes)
-    assert "cannot give" not in notes
+    assert "no p is below" not in notes
 
 
 def test_one_seed_has_tables_without_intervals_and_says_so(store: Store):
@@ -198,7 +198,7 @@ def test_one_seed_has_tables_without_intervals_and_says_so(store: Store):
     assert " ± " not in text.replace("Mean ± ", "").replace("differences ± ", "")
     assert "A single seed has no interval." in text
     assert "A single pair has no interval." in text
-    assert "1 pairs cannot give a p below 1" in text
+    assert "With n = 1 no p is below 1" in text
 
 
 def test_the_nested_estimate_stands_beside_the_naive_one(recorded: Store):

@@ -1,0 +1,48 @@
+"""Settings and treatments of a frame's cells, with names for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from analysis.setting import SETTING, TREATMENT
+
+
+def settings(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Each setting's name and its rows: dataset, backbone, and what else varies.
+
+    Args:
+        frame: of cells, or a summary of them.
+    """
+    varying = [name for name in SETTING if frame[name].nunique(dropna=False) > 1]
+    others = [name for name in varying if name not in {"dataset", "backbone"}]
+    for _, rows in frame.groupby(SETTING, dropna=False, sort=False):
+        first = rows.iloc[0]
+        named = [f"{name}={first[name]}" for name in others]
+        yield ", ".join([first["dataset"], first["backbone"], *named]), rows
+
+
+def treatments(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Each treatment's name and its rows, of one setting: the baseline, then losses by rising λ."""
+    order = {label: place for place, label in enumerate(frame["loss_label"].unique())}
+    parts = [rows for _, rows in frame.groupby(TREATMENT, sort=False)]
+
+    def place(rows: pd.DataFrame) -> tuple[bool, int, float, int]:
+        first = rows.iloc[0]
+        label = first["loss_label"]
+        return label != "baseline", order[label], first["lambda"], first["warmup_epochs"]
+
+    for rows in sorted(parts, key=place):
+        yield treatment_name(rows.iloc[0], frame), rows
+
+
+def treatment_name(row: pd.Series, frame: pd.DataFrame) -> str:
+    """The loss with its λ, and its warm-up where that alone tells two treatments apart."""
+    label, lam = row["loss_label"], row["lambda"]
+    if label == "baseline":
+        return "baseline"
+    alike = frame[(frame["loss_label"] == label) & (frame["lambda"] == lam)]
+    several = alike["warmup_epochs"].nunique() > 1
+    warmup = f", warm-up {row['warmup_epochs']}" if several else ""
+    return f"{label}, λ = {lam:g}{warmup}"
