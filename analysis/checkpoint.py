@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lbray import backbones, data
+from lbray import backbones
 from lbray.data import Dataset, Splits
 from lbray.errors import DamagedArtefact
 from lbray.store import Store
@@ -43,9 +43,8 @@ class Checkpoint:
         weights, _ = files.best(weights_sha256)
         self.dataset: Dataset
         self.splits: Splits
-        copy = store.datasets.provide(cell.dataset)
-        self.dataset, self.splits = data.prepared(
-            cell.dataset, data_root, copy=copy, **cell.split_settings
+        self.dataset, self.splits = store.datasets.prepared(
+            cell.dataset, data_root, **cell.split_settings
         )
         with torch.random.fork_rng():
             model = backbones.build(

@@ -65,8 +65,7 @@ def outputs(
     """
     files = store.cell(cell_id)
     cell = files.cell()
-    copy = store.datasets.provide(cell.dataset)
-    dataset, splits = data.prepared(cell.dataset, data_root, copy=copy, **cell.split_settings)
+    dataset, splits = store.datasets.prepared(cell.dataset, data_root, **cell.split_settings)
     part: data.Split = getattr(splits, split)
     if split == "train":
         drawn = torch.from_numpy(stratified(part.labels.numpy(), TRAIN_IMAGES))

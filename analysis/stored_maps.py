@@ -10,7 +10,6 @@ import torch
 
 from analysis.maps import NEIGHBOURS, Map, MapSettings, draw_map
 from analysis.outputs import outputs
-from lbray import data
 from lbray.errors import StoreUnavailable
 from lbray.store import Store
 
@@ -35,7 +34,7 @@ def stored_map(
     """
     files = store.cell(cell_id)
     cell = files.cell()
-    dataset, _ = data.prepared(cell.dataset, data_root, **cell.split_settings)
+    dataset, _ = store.datasets.prepared(cell.dataset, data_root, **cell.split_settings)
     key = {
         "weights_sha256": weights_sha256,
         "dataset": dataset.fingerprint,

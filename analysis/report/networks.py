@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,6 @@ from analysis.outputs import outputs
 from analysis.silhouette import silhouette_samples
 from analysis.stored_maps import stored_map
 from analysis.treatments import settings, treatment_name, treatments
-from lbray import data
 from lbray.store import Store
 
 MapChoice = Literal["chosen", "all", "none"]
@@ -49,7 +48,7 @@ class Network:
     chosen: bool
     seed: int
     dataset: str
-    split: Mapping[str, object]
+    split: Mapping[str, Any]
     accuracy: float
     classes: tuple[str, ...]
     labels: NDArray[np.int64]
@@ -85,7 +84,7 @@ def networks(
         if not chosen and choice != "all":
             continue
         cell = store.cell(row["id"]).cell()
-        dataset, _ = data.prepared(cell.dataset, data_root, **cell.split_settings)
+        dataset, _ = store.datasets.prepared(cell.dataset, data_root, **cell.split_settings)
         sha256 = str(row["weights_sha256"])
         measured = outputs(store, cell.id, sha256, "test", data_root)
         maps = {}

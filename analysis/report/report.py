@@ -21,7 +21,7 @@ from analysis.report.page import page
 from analysis.report.pictures import History, pictures
 from analysis.report.sprite import sprite
 from analysis.tables import Table
-from lbray import __version__, data
+from lbray import __version__
 from lbray.errors import DamagedArtefact
 from lbray.store import Store
 
@@ -86,7 +86,7 @@ def write_report(
         f"{name}: what the losses did",
         _description(store, name, frame),
         findings(frame, summary, left_out(frame)),
-        _explorer([network for network in shown if network.maps], data_root),
+        _explorer([network for network in shown if network.maps], store, data_root),
         made,
         tables,
         f"Made by lbray {__version__} from the experiment {name}. Everything is in this one file.",
@@ -114,7 +114,9 @@ def _histories(store: Store, frame: pd.DataFrame) -> dict[str, History]:
     return found
 
 
-def _explorer(mapped: Sequence[Network], data_root: Path | None) -> list[ExplorerGroup]:
+def _explorer(
+    mapped: Sequence[Network], store: Store, data_root: Path | None
+) -> list[ExplorerGroup]:
     """Networks that were tested on the same images, side by side."""
 
     def images(network: Network) -> tuple[str, str]:
@@ -124,7 +126,7 @@ def _explorer(mapped: Sequence[Network], data_root: Path | None) -> list[Explore
     for _, same in groupby(sorted(mapped, key=images), key=images):
         members = list(same)
         first = members[0]
-        _, splits = data.prepared(first.dataset, data_root, **first.split)
+        _, splits = store.datasets.prepared(first.dataset, data_root, **first.split)
         several = len({member.setting for member in members}) > 1
         panels = [_panel(member, several) for member in members]
         groups.append(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 from lbray import data
-from lbray.data import Dataset
+from lbray.data import Dataset, Splits
 from lbray.errors import DamagedArtefact, InputError
 from lbray.store.files import Files
 
@@ -56,6 +58,17 @@ class DatasetCopies:
             raise DamagedArtefact(f"{_record(name)}: not a dataset's copy ({problem}).") from None
         data.receive(fingerprint, sha256, lambda: self._fetch(name, fingerprint))
         return fingerprint
+
+    def prepared(
+        self, name: str, root: Path | None = None, device: str = "cpu", **split_settings: Any
+    ) -> tuple[Dataset, Splits]:
+        """A dataset and its splits, as `lbray.data.prepared` gives them: from the copy if there is
+        one, else from where it lies.
+
+        Raises:
+            DamagedArtefact, InputError: see `provide` and `lbray.data.prepared`.
+        """
+        return data.prepared(name, root, device, copy=self.provide(name), **split_settings)
 
     def _fetch(self, name: str, fingerprint: str) -> bytes:
         content = self._files.read(_content(fingerprint))

@@ -16,7 +16,6 @@ from typing import Any
 import torch
 from ray import tune
 
-from lbray import data
 from lbray.spec import Cell
 from lbray.store import tensor_file
 from lbray.sweep.cores import claim_core
@@ -41,9 +40,8 @@ def train(config: Mapping[str, Any], task: Task) -> None:
         claim_core()
     torch.set_num_threads(placement.threads)
     member = Cell.resolved({**cell.settings, "lambda": config[LAMBDA]})
-    copy = task.store.datasets.provide(cell.dataset)
-    _, splits = data.prepared(
-        cell.dataset, task.root, placement.device, copy=copy, **cell.split_settings
+    _, splits = task.store.datasets.prepared(
+        cell.dataset, task.root, placement.device, **cell.split_settings
     )
     trainer = Trainer(member, splits)
     path = _restored(trainer)

@@ -6,7 +6,6 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-from lbray import data
 from lbray.data import Split
 from lbray.spec import Cell
 from lbray.store import Store
@@ -27,8 +26,7 @@ def epoch_seconds(
         data_root: where datasets lie of which the store has no copy.
         device: a torch device.
     """
-    copy = store.datasets.provide(cell.dataset)
-    _, splits = data.prepared(cell.dataset, data_root, device, copy=copy, **cell.split_settings)
+    _, splits = store.datasets.prepared(cell.dataset, data_root, device, **cell.split_settings)
     share = min(1.0, _BATCHES * cell.batch_size / len(splits.train.labels))
     few = replace(
         splits, train=_first(splits.train, share), validation=_first(splits.validation, share)

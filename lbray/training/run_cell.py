@@ -6,7 +6,6 @@ from pathlib import Path
 
 import torch
 
-from lbray import data
 from lbray.data import Splits
 from lbray.errors import DamagedArtefact, Diverged, InputError, StoreUnavailable
 from lbray.spec import Cell
@@ -64,9 +63,8 @@ def run_cell(
         files.begin(cell)
     how = provenance(torch.device(device), cell.precision, executor) | {"workers": workers.count}
     try:
-        copy = store.datasets.provide(cell.dataset)
-        dataset, splits = data.prepared(
-            cell.dataset, data_root, device, copy=copy, **cell.split_settings
+        dataset, splits = store.datasets.prepared(
+            cell.dataset, data_root, device, **cell.split_settings
         )
         how |= {"dataset": dataset.fingerprint, "dataset_source": dataset.source}
         outcome = _train(cell, files, splits, workers, reporter or Silent())
