@@ -79,6 +79,19 @@ def test_data_is_listed_and_verified(call):
     assert "1,437 training and 360 test images of 10 classes" in out
 
 
+def test_data_is_pushed_and_then_trained_on(call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("LBRAY_CACHE", str(tmp_path / "cache"))
+    code, out, _ = call("data", "push", "digits", "--store", "store")
+    assert code == 0
+    assert out.startswith("digits: 0.1 MB in store, fingerprint e4d80aec")
+    code, out, _ = call("run", *CELL, "loss=baseline", "--store", "store")
+    provenance = json.loads(out)["provenance"]
+    assert provenance["dataset_source"] == "a copy of bundled with scikit-learn"
+    code, _, err = call("data", "push", "nothing", "--store", "store")
+    assert code == 2
+    assert "unknown dataset 'nothing'" in err
+
+
 def test_losses_are_described_from_their_docstrings(call):
     code, out, err = call("losses")
     assert code == 0
