@@ -25,8 +25,8 @@ _PREFIX = "10.77.0."
 _BEGIN = """
 set -e
 mount --make-rprivate /
-mkdir -p {home}/.pyenv /tmp/ray
-if [ -d /root/.pyenv ]; then mount --bind /root/.pyenv {home}/.pyenv; fi
+mkdir -p /tmp/ray
+{keep_python}
 mount --rbind {home} /root
 mount -t tmpfs tmpfs /tmp/ray
 mount -t tmpfs tmpfs /dev/shm
@@ -119,16 +119,27 @@ def _begin(name: str, address: str, home: Path) -> Host:
         ("link", "set", "lo", "up"),
     ):
         _ip("-n", name, *words)
+    script = _BEGIN.format(name=name, address=address, home=home, keep_python=_keep_python(home))
     # the first process is the namespace's init: when it goes, all of the host's go
     words = ["unshare", "--mount", "--uts", "--ipc", "--pid", "--mount-proc", "--kill-child"]
     process = subprocess.Popen(
-        ["ip", "netns", "exec", name, *words, "bash", "-c", _BEGIN.format(**locals())],
+        ["ip", "netns", "exec", name, *words, "bash", "-c", script],
         env={"PATH": os.environ["PATH"], "HOME": "/root", "LANG": "C.UTF-8"},
         stdout=(home / "sshd.log").open("wb"),
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
     return Host(name, address, home, process)
+
+
+def _keep_python(home: Path) -> str:
+    """Commands by which this Python stays where it is, if that is in the home that is replaced."""
+    inside = [path for path in {sys.base_prefix, sys.prefix} if Path(path).is_relative_to("/root")]
+    return "\n".join(
+        f"mkdir -p {home / Path(path).relative_to('/root')}\n"
+        f"mount --bind {path} {home / Path(path).relative_to('/root')}"
+        for path in inside
+    )
 
 
 def lend_environment() -> list[str]:
