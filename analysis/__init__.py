@@ -4,6 +4,7 @@ from analysis.across import compare
 from analysis.convergence import with_epochs_to_baseline
 from analysis.frame import left_out, load
 from analysis.outputs import Outputs, outputs
+from analysis.paper import beside_paper
 from analysis.selection import choices
 from analysis.silhouette import silhouette, silhouette_by_class, silhouette_samples
 from analysis.similarity import with_similarity
@@ -14,6 +15,7 @@ from analysis.summary import summarise
 __all__ = [
     "Interval",
     "Outputs",
+    "beside_paper",
     "choices",
     "compare",
     "left_out",

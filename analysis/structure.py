@@ -6,12 +6,14 @@ import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from analysis.calibration import (
     brier_score,
@@ -33,6 +35,7 @@ from analysis.separation import calinski_harabasz, davies_bouldin
 from analysis.silhouette import silhouette_by_class, silhouette_samples
 from analysis.similarity import PAIR
 from analysis.strange_images import foreign, shuffled
+from lbray.data import Split, Splits
 from lbray.errors import DamagedArtefact
 from lbray.store import Store
 
@@ -142,13 +145,6 @@ def _calibration(cell: Evidence) -> dict[str, float]:
 
 def _novelty(cell: Evidence) -> dict[str, float]:
     network, train = cell.network, cell.train
-    tested = network.splits.test
-    drawn = torch.from_numpy(stratified(tested.labels.numpy(), PROBED_IMAGES))
-    dataset = network.dataset
-    strangers = {
-        "ood": foreign(dataset.name, dataset.image_shape),
-        "shuffled": shuffled(tested.images[drawn]),
-    }
 
     def scores(latents: np.ndarray, logits: np.ndarray) -> dict[str, np.ndarray]:
         return {
@@ -159,7 +155,7 @@ def _novelty(cell: Evidence) -> dict[str, float]:
 
     known = scores(cell.test.latents, cell.test.logits)
     found = {}
-    for kind, images in strangers.items():
+    for kind, images in _strangers(network.dataset.name, network.splits).items():
         for score, strange in scores(*network(images)).items():
             found[f"{kind}/{score}_auroc"] = auroc(known[score], strange)
             found[f"{kind}/{score}_fpr95"] = fpr95(known[score], strange)
@@ -167,17 +163,42 @@ def _novelty(cell: Evidence) -> dict[str, float]:
 
 
 def _corrupted(cell: Evidence) -> dict[str, float]:
-    tested = cell.network.splits.test
-    drawn = torch.from_numpy(stratified(tested.labels.numpy(), PROBED_IMAGES))
-    images, labels = tested.images[drawn], tested.labels[drawn].numpy()
-    found = {}
-    for kind, corrupt in CORRUPTIONS.items():
-        hits = [
-            np.mean(cell.network(corrupt(images, severity))[1].argmax(axis=1) == labels)
-            for severity in SEVERITIES
-        ]
-        found[f"corrupted/{kind}_acc"] = float(np.mean(hits))
+    labels, images = _worse_images(cell.network.splits)
+    found = {
+        f"corrupted/{kind}_acc": float(
+            np.mean([np.mean(cell.network(each)[1].argmax(axis=1) == labels) for each in worse])
+        )
+        for kind, worse in images.items()
+    }
     return {"corrupted/acc": float(np.mean(list(found.values()))), **found}
+
+
+# the cells of a grid are shown the same images, so the last ones are kept
+
+
+@lru_cache(maxsize=1)
+def _strangers(name: str, splits: Splits) -> dict[str, Tensor]:
+    """Foreign images, and test images with shuffled pixels."""
+    return {
+        "ood": foreign(name, splits.image_shape),
+        "shuffled": shuffled(_probed(splits).images),
+    }
+
+
+@lru_cache(maxsize=1)
+def _worse_images(splits: Splits) -> tuple[NDArray[np.int64], dict[str, list[Tensor]]]:
+    """Labels, and by kind of corruption the images at each severity."""
+    probed = _probed(splits)
+    worse = {
+        kind: [corrupt(probed.images, severity) for severity in SEVERITIES]
+        for kind, corrupt in CORRUPTIONS.items()
+    }
+    return probed.labels.numpy(), worse
+
+
+def _probed(splits: Splits) -> Split:
+    drawn = torch.from_numpy(stratified(splits.test.labels.numpy(), PROBED_IMAGES))
+    return Split(splits.test.images[drawn], splits.test.labels[drawn])
 
 
 _MEASURES: dict[str, Callable[[Evidence], dict[str, float]]] = {

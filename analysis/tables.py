@@ -14,6 +14,14 @@ from analysis.across import FEWEST_DATASETS
 from analysis.setting import SETTING, TREATMENT
 from analysis.summary import SIGNIFICANT
 
+_LATEX = {
+    "λ": r"$\lambda$",
+    "±": r"$\pm$",
+    "–": "--",
+    "→": r"$\to$",
+    "✓": r"$\checkmark$",
+    "✗": r"$\times$",
+}
 _INTERVALS = "Mean ± half-width of the 95% t-interval over n seeds."
 
 
@@ -206,12 +214,12 @@ def _what_n_carries(accuracy: pd.DataFrame) -> list[str]:
     ]
     if reachable > SIGNIFICANT:
         notes.append(
-            f"{pairs} pairs cannot give a p below {reachable:g}: nothing here can be called "
+            f"With n = {pairs} no p is below {reachable:g}: nothing here can be called "
             f"significant at {SIGNIFICANT:g}, however large it is."
         )
     elif reachable * family > SIGNIFICANT:
         notes.append(
-            f"{pairs} pairs cannot give a p below {reachable:g}, which times {family} is above "
+            f"With n = {pairs} no p is below {reachable:g}, which times {family} is above "
             f"{SIGNIFICANT:g}: no single difference of this family can survive Holm."
         )
     return notes
@@ -356,13 +364,13 @@ def as_markdown(made: list[Table]) -> str:
 
 
 def as_latex(made: list[Table]) -> str:
-    """Tables for a paper (packages booktabs; λ and ± as mathematics)."""
+    """Tables for a paper (packages booktabs and amssymb; signs as mathematics)."""
     blocks = []
     for table in made:
         body = _grid(table, "latex_booktabs")
         notes = " ".join(table.notes)
         text = f"% {table.title}\n{body}\n% {notes}\n"
-        for sign, command in {"λ": r"$\lambda$", "±": r"$\pm$", "–": "--"}.items():
+        for sign, command in _LATEX.items():
             text = text.replace(sign, command)
         blocks.append(text)
     return "\n".join(blocks)

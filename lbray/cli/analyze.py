@@ -48,6 +48,7 @@ def analyze(
     """
     import analysis
     from analysis import tables as render
+    from analysis.paper_layout import paper_tables
     from analysis.report import LARGE, ReportSettings, write_report
     from lbray import spec
     from lbray.errors import InputError
@@ -70,6 +71,7 @@ def analyze(
     made = render.tables(
         summary, analysis.left_out(frame), analysis.choices(frame), analysis.compare(frame)
     )
+    made += paper_tables(analysis.beside_paper(summary))
     click.echo(render.as_text(made), nl=False)
     if out is not None:
         try:

@@ -10,6 +10,7 @@ import click
 
 from lbray import __version__
 from lbray.cli.analyze import analyze
+from lbray.cli.audit import audit
 from lbray.cli.data import data
 from lbray.cli.losses import losses
 from lbray.cli.run import run
@@ -27,7 +28,7 @@ def lbray() -> None:
     """
 
 
-for command in (sweep, run, status, watch, analyze, data, losses):
+for command in (sweep, run, status, watch, analyze, audit, data, losses):
     lbray.add_command(command)
 
 

@@ -153,6 +153,115 @@ def test_the_text_shows_what_was_computed(recorded: Store):
     assert "Micro-F1 equals test accuracy" in " ".join(means.notes)
 
 
+def test_tests_are_of_one_family_and_say_what_n_carries(recorded: Store):
+    summary = analysis.summarise(analysis.load(recorded, "grid"))
+    family = summary[(summary["metric"] == "test/acc") & (summary["pairs"] > 0)]
+    assert family.set_index(["loss_label", "lambda"])["p"].to_dict() == {
+        ("magnet", 0.25): 0.25,
+        ("magnet", 0.5): 0.25,
+        ("latent_boost", 0.5): 0.25,
+    }
+    assert (family["p_holm"] == (3 * family["p"]).clip(upper=1)).all()
+    assert not summary["survives"].any()
+    assert (family["smallest_p"] == 0.25).all()
+    magnet = row(summary, "magnet", 0.25, "test/acc")
+    differences = pd.Series(ACCURACY["magnet", 0.25]) - pd.Series(ACCURACY["baseline", 0.0])
+    correction = math.gamma(1) / (math.sqrt(1) * math.gamma(0.5))
+    assert magnet["g"] == pytest.approx(correction * differences.mean() / differences.std())
+    table = tables.tables(summary)[1]
+    assert table.header[-3:] == ["g", "p", "p Holm"]
+    assert table.rows[0][-2:] == ["0.2500", "0.7500"]
+    assert "With n = 3 no p is below 0.25: nothing here" in " ".join(table.notes)
+
+
+def test_ten_pairs_can_carry_a_claim(store: Store):
+    cells = []
+    for seed in range(10):
+        for loss, lam, gain in (("baseline", 0.0, 0.0), ("magnet", 0.5, 0.01 + 0.001 * seed)):
+            cells.append(small_cell(loss=loss, seed=seed, **{"lambda": lam}))
+            record(store, cells[-1], 0.8 + gain)
+    store.record_experiment(Experiment(name="ten", blocks=({},)), cells)
+    summary = analysis.summarise(analysis.load(store, "ten"))
+    assert row(summary, "magnet", 0.5, "test/acc")["survives"]
+    notes = " ".join(tables.tables(summary)[1].notes)
+    assert "no p is below" not in notes
+
+
+def test_one_seed_has_tables_without_intervals_and_says_so(store: Store):
+    cells = [small_cell(), small_cell(loss="magnet", **{"lambda": 0.5})]
+    for cell, accuracy in zip(cells, (0.8, 0.9), strict=True):
+        record(store, cell, accuracy)
+    store.record_experiment(Experiment(name="one", blocks=({},)), cells)
+    frame = analysis.load(store, "one")
+    made = tables.tables(analysis.summarise(frame), {}, analysis.choices(frame))
+    text = tables.as_text(made)
+    assert " ± " not in text.replace("Mean ± ", "").replace("differences ± ", "")
+    assert "A single seed has no interval." in text
+    assert "A single pair has no interval." in text
+    assert "With n = 1 no p is below 1" in text
+
+
+def test_the_nested_estimate_stands_beside_the_naive_one(recorded: Store):
+    frame = analysis.load(recorded, "grid")
+    found = analysis.choices(frame).set_index("loss_label")
+    assert list(found.loc["magnet", ["lambda", "candidates", "n"]]) == [0.25, 2, 3]
+    assert found.loc["magnet", "naive"] == pytest.approx(0.03)
+    assert found.loc["magnet", "nested"] == pytest.approx(0.03)
+    frame.loc[(frame["loss"] == "magnet") & (frame["lambda"] == 0.5), "val/acc"] = [
+        0.99,
+        0.82,
+        0.75,
+    ]
+    found = analysis.choices(frame).set_index("loss_label")
+    # without seed 0 the others prefer 0.25; without 1 or 2 they prefer 0.5
+    expected = (0.83 - 0.80 + 0.75 - 0.82 + 0.80 - 0.84) / 3
+    assert found.loc["magnet", "nested"] == pytest.approx(expected)
+    assert found.loc["magnet", "lambda"] == 0.5
+    text = tables.as_text(tables.tables(analysis.summarise(frame), {}, analysis.choices(frame)))
+    assert "what the chosen λ is worth" in text
+
+
+def test_cells_that_never_reach_the_baseline_are_censored(recorded: Store):
+    for cell_id in recorded.experiment_cell_ids("grid"):
+        cell = recorded.cell(cell_id).cell()
+        gains = {"baseline": 0.0, "magnet": 0.02 if cell.seed else -0.5}.get(cell.loss, -0.5)
+        best = ACCURACY["baseline", 0.0][cell.seed] - 0.01
+        history = [{"val/acc": min(best, 0.1 * epoch) + gains} for epoch in range(30)]
+        recorded.cell(cell_id).write_history(history)
+    frame = analysis.with_epochs_to_baseline(analysis.load(recorded, "grid"), recorded)
+    summary = analysis.summarise(frame)
+    baseline, magnet, boost = (
+        row(summary, loss, lam, "epochs/to_baseline")
+        for loss, lam in (("baseline", 0.0), ("magnet", 0.25), ("latent_boost", 0.5))
+    )
+    assert (baseline["censored"], magnet["censored"], boost["censored"]) == (0, 1, 3)
+    assert baseline["mean"] == pytest.approx((9 + 10 + 10) / 3)
+    assert magnet["mean"] == pytest.approx((30 + 9 + 10) / 3, abs=0.7)
+    assert boost["mean"] == 30
+    assert magnet["difference"] == pytest.approx(magnet["mean"] - baseline["mean"])
+    text = tables.as_text(tables.tables(summary))
+    assert "30.0 (3 of 3)" in text
+    assert "restricted (Kaplan-Meier)" in text
+
+
+def test_settings_are_compared_together_only_where_there_are_several(recorded: Store):
+    frame = analysis.load(recorded, "grid")
+    assert analysis.compare(frame).empty
+    other = frame.assign(dataset="fashion_mnist", id="x" + frame["id"])
+    both = pd.concat([frame, other], ignore_index=True)
+    comparison = analysis.compare(both)
+    found = comparison.set_index("loss_label")
+    assert list(found["runs"]) == [6, 6, 6]
+    pooled = sorted(2 * ACCURACY["magnet", 0.25])
+    assert found.loc["magnet", "iqm"] == pytest.approx(stats.trim_mean(pooled, 0.25))
+    wins = stats.mannwhitneyu(ACCURACY["magnet", 0.25], ACCURACY["baseline", 0.0]).statistic / 9
+    assert found.loc["magnet", "improves"] == pytest.approx(wins)
+    assert found.loc["magnet", "improves_low"] <= wins <= found.loc["magnet", "improves_high"]
+    made = tables.tables(analysis.summarise(both), {}, None, comparison)
+    assert made[-1].title == "All settings together"
+    assert "No critical-difference diagram: 2 settings" in made[-1].notes[-1]
+
+
 def test_all_forms_are_written_and_hold_the_same_numbers(recorded: Store, tmp_path: Path):
     cells = analysis.load(recorded, "grid")
     summary = analysis.summarise(cells)

@@ -102,6 +102,8 @@ def test_a_corrupt_image_is_refused_by_name(call, tmp_path: Path):
         (["run", "dataset=digits", "lambda=2", "loss=magnet"], "lambda is 2, but must be"),
         (["run"], "dataset is missing"),
         (["analyze", "absent"], "unknown experiment in the store"),
+        (["audit", "absent.csv"], "cannot read the table absent.csv: No such file"),
+        (["audit", "good.yaml"], "it must have the columns X_mean"),
         (["status", "absent"], "unknown experiment in the store"),
         (["data", "verify", "fashon_mnist"], "did you mean 'fashion_mnist'?"),
         (["sweep", "good.yaml", "--store", "gopher://x/y"], "store is 'gopher://x/y'"),

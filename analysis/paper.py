@@ -1,0 +1,122 @@
+"""The tables of *Latent Boost* beside a run of the same cells.
+
+`paper_tables/` holds Tables 2 to 5 as they are printed in Geißler, Zhou, Liu and Lukowicz,
+"Enhancing Interpretability Through Loss-Defined Classification Objective in Structured Latent
+Spaces": accuracy in percent, F1 as a fraction, a mean and a standard deviation of five runs.
+"""
+
+from __future__ import annotations
+
+import math
+from importlib.resources import files
+
+import pandas as pd
+
+from analysis.setting import SETTING
+from lbray.spec.cell import PAPER_BACKBONES
+
+LOSSES = {
+    "baseline": "baseline",
+    "contrast": "contrastive",
+    "triplet": "triplet",
+    "npair": "n_pair",
+    "magnet": "magnet",
+    "latent_boost_no_pca": "latent_boost(pca_threshold=null)",
+    "latent_boost": "latent_boost",
+}
+"""The paper's names of the losses, and the labels that cells have for them."""
+
+_OF = {  # a metric of the run, and what it is multiplied by to be in the table's unit
+    "accuracy": [("test/acc", 100.0)],
+    "f1": [("test/f1_micro", 1.0)],
+    # the paper does not say whether the patience is counted, so both are shown
+    "epochs": [("epochs/best", 1.0), ("epochs/stopped", 1.0)],
+    "silhouette": [("test/silhouette", 1.0)],
+}
+
+_BEST_LAMBDA = {"fashion_mnist": 0.75, "cifar10": 0.75, "cifar100": 0.5}
+"""λ of Tables 4 and 5 (§5.2 of the paper), but for the baseline."""
+
+
+def printed() -> pd.DataFrame:
+    """The numbers of Tables 2 to 5.
+
+    Returns:
+        A row per number: `table` (2 to 5), `dataset`, `loss` (the paper's name), `lambda`,
+        `quantity` (accuracy, f1, epochs or silhouette), `printed` and `printed_sd` (NaN in
+        Table 5).
+    """
+    rows = []
+    for number, name in ((2, "table2_losses"), (3, "table3_lambda")):
+        for _, row in _read(name).iterrows():
+            for quantity in ("accuracy", "f1"):
+                at = row["dataset"], row["loss"], float(row["lambda"])
+                rows.append(
+                    (number, *at, quantity, row[f"{quantity}_mean"], row[f"{quantity}_std"])
+                )
+    for _, row in _read("table4_summary").iterrows():
+        at = row["dataset"], row["variant"], _lambda(row["dataset"], row["variant"])
+        rows.append((4, *at, row["metric"], row["mean"], row["std"]))
+    for _, row in _read("table5_silhouette").iterrows():
+        for loss in ("baseline", "magnet", "latent_boost"):
+            at = row["dataset"], loss, _lambda(row["dataset"], loss)
+            rows.append((5, *at, "silhouette", row[loss], math.nan))
+    names = ["table", "dataset", "loss", "lambda", "quantity", "printed", "printed_sd"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def beside_paper(summary: pd.DataFrame) -> pd.DataFrame:
+    """The paper's numbers beside a run's, in the paper's order and units.
+
+    Only cells with the paper's backbone of a dataset are compared. Where several settings of a
+    dataset have the same loss and λ, each is.
+
+    Args:
+        summary: from `analysis.summarise`.
+
+    Returns:
+        A row per printed number that the run has, and metric: the columns of `printed`, the
+        setting, `metric`, `n`, `mean`, `half_width` (of the 95% t-interval, in the printed unit),
+        `difference` (run less printed) and `inside`: whether the printed number lies in the
+        interval, None without one.
+    """
+    ours = summary[
+        summary["backbone"] == summary["dataset"].map(lambda name: PAPER_BACKBONES.get(name))
+    ]
+    rows = []
+    for _, number in printed().iterrows():
+        for metric, scale in _OF[number["quantity"]]:
+            same = ours[
+                (ours["dataset"] == number["dataset"])
+                & (ours["loss_label"] == LOSSES[number["loss"]])
+                & ((ours["lambda"] - number["lambda"]).abs() < 1e-9)
+                & (ours["metric"] == metric)
+                & (ours["n"] > 0)
+            ]
+            for _, row in same.drop_duplicates(SETTING).iterrows():
+                mean, half_width = row["mean"] * scale, row["half_width"] * scale
+                difference = mean - number["printed"]
+                rows.append(
+                    {
+                        **{name: row[name] for name in SETTING},
+                        **number,
+                        "metric": metric,
+                        "n": row["n"],
+                        "mean": mean,
+                        "half_width": half_width,
+                        "difference": difference,
+                        "inside": None
+                        if math.isnan(half_width)
+                        else bool(abs(difference) <= half_width),
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def _read(name: str) -> pd.DataFrame:
+    with (files("analysis") / "paper_tables" / f"{name}.csv").open(encoding="utf-8") as file:
+        return pd.read_csv(file)
+
+
+def _lambda(dataset: str, loss: str) -> float:
+    return 0.0 if loss == "baseline" else _BEST_LAMBDA[dataset]
