@@ -25,7 +25,8 @@ demo: setup
 	echo "demo: training on $$dataset" >&2; \
 	$(BIN)/lbray sweep experiments/quickstart.yaml --store $(STORE) \
 	    --set dataset=$$dataset --set train_size=$$size && \
-	$(BIN)/lbray analyze quickstart --store $(STORE) --out $(STORE)/analysis/quickstart
+	$(BIN)/lbray analyze quickstart --store $(STORE) --out $(STORE)/analysis/quickstart \
+	    --maps none
 
 test: setup
 	$(BIN)/python -m pytest
