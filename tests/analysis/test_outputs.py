@@ -10,7 +10,7 @@ import torch
 
 import analysis
 from lbray import backbones, data
-from lbray.errors import DamagedArtefact
+from lbray.errors import DamagedArtefact, StoreUnavailable
 from lbray.spec import Cell
 from lbray.store import CellFiles, Store
 from lbray.store.tensor_file import pack
@@ -95,7 +95,7 @@ def test_a_store_that_cannot_be_written_is_measured_anew(
     trained: Store, trained_cells: list[Cell], monkeypatch: pytest.MonkeyPatch
 ):
     def refuse(*_: object) -> None:
-        raise PermissionError("read-only")
+        raise StoreUnavailable("read-only")
 
     cell = trained_cells[0]
     monkeypatch.setattr(type(trained.files), "write", refuse)

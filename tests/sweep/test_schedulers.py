@@ -36,12 +36,12 @@ def test_what_a_scheduler_ended_is_in_no_table_until_a_sweep_without_one_trains_
     if name == "pbt":
         assert len(pruned) == 4, "λ moved while it was trained, so none is the cell it began as"
         assert all("explored by pbt: λ = " in r.reason for r in outcome.results.values())
-    assert set(analysis.load(store, "grid").left_out) == pruned
+    assert set(analysis.left_out(analysis.load(store, "grid"))) == pruned
     assert not plan(declared.cells(), store, keep_pruned=True).missing
     assert {cell.id for cell in plan(declared.cells(), store).missing} == pruned
     code, _, messages = Driver("sweep", "grid.yaml", "--store", "store", cwd=tmp_path).ended()
     assert code == 0, messages
-    assert len(analysis.load(store, "grid").frame) == 4
+    assert len(analysis.load(store, "grid")) == 4
     assert not left_behind(tmp_path / "store")
 
 
