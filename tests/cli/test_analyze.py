@@ -46,7 +46,7 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], st
 
 
 def test_a_report_tells_shows_and_names_what_is_missing(call, tmp_path: Path):
-    code, out, err = call("pair", "--out", str(tmp_path))
+    code, _, err = call("pair", "--out", str(tmp_path))
     assert code == 0
     assert "report.html" in err
     assert "open it in a browser" in err
