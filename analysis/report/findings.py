@@ -47,7 +47,7 @@ def _size(setting: str, frame: pd.DataFrame, rows: pd.DataFrame) -> str:
 def _baseline(rows: pd.DataFrame) -> Iterator[str]:
     own = _by_metric(rows[rows["loss_label"] == "baseline"])
     parts = [
-        f"{name} {_level(own[metric], scale, digits)}{'%' if scale == 100 else ''}"
+        f"{name} {_level(own[metric], scale, digits)}"
         for metric, (name, scale, digits, _) in _METRICS.items()
         if metric in own
     ]
@@ -116,7 +116,7 @@ def _caveats(
             smallest = compared["smallest_p"].dropna().max()
             yield (
                 f"With {_count(fewest, 'seed')}, the smallest p that a two-sided sign-flip test "
-                f"can give is {smallest:.2g}, before any correction: what does not survive may "
+                f"can give is {smallest:.3g}, before any correction: what does not survive may "
                 "still be there, and more seeds would tell."
             )
     if compared["chosen"].any():
@@ -128,7 +128,8 @@ def _caveats(
         yield "Training or test images are a stratified part of the dataset, not all of it."
     yield (
         "Maps are pictures. Silhouettes, distances and every other number are computed in the "
-        "latents' full dimension, and each network is seen at its best validation epoch."
+        "latents' full dimension. Each cell keeps the weights of its best validation epoch alone: "
+        "to see one at several epochs, make max_epochs an axis of the experiment."
     )
 
 
@@ -137,7 +138,7 @@ def _by_metric(rows: pd.DataFrame) -> dict[str, pd.Series]:
 
 
 def _level(row: pd.Series, scale: float, digits: int) -> str:
-    shown = f"{scale * row['mean']:.{digits}f}"
+    shown = f"{scale * row['mean']:.{digits}f}{'%' if scale == 100 else ''}"
     if not math.isnan(row["half_width"]):
         shown += f" ± {scale * row['half_width']:.{digits}f}"
     return f"{shown} (n = {row['n']})".replace("-", "−")

@@ -114,7 +114,7 @@ def _picture(picture: Picture) -> str:
     source = base64.b64encode(buffer.getvalue()).decode("ascii")
     kind = ' class="wide"' if picture.wide else ""
     return (
-        f'<figure{kind}><div class="plate"><img loading="lazy" alt="{escape(picture.title)}" '
+        f'<figure{kind}><div class="plate"><img alt="{escape(picture.title)}" '
         f'width="{round(96 * width)}" height="{round(96 * height)}" '
         f'src="data:image/webp;base64,{source}"></div>'
         f"<figcaption><b>{escape(picture.title)}.</b> {escape(picture.caption)}</figcaption>"

@@ -56,8 +56,8 @@ def pictures(
             *_responses(cells, rows),
             *_differences(rows),
             *_epochs(cells, rows),
-            *_training(cells, histories),
             *_components(cells, histories),
+            *_training(cells, histories),
             *_networks(own),
         ):
             made.append(
@@ -183,7 +183,7 @@ def _survivors(own: pd.DataFrame) -> str:
         return f"{count} of {tests} survive Holm's correction of the sign-flip test."
     return (
         f"None of {tests} survives Holm's correction of the sign-flip test, whose smallest p with "
-        f"so few pairs is {smallest:.2g}."
+        f"so few pairs is {smallest:.3g}."
     )
 
 
