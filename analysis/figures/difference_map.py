@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from analysis.figures.canvas import INK, panels, styled
 
-_SURVIVES: dict[str, Any] = {"ec": INK, "lw": 1.8}
-_APART: dict[str, Any] = {"ec": INK, "lw": 0.9, "ls": (0, (3, 2))}
+_SURVIVES: dict[str, Any] = {"lw": 1.8}
+_APART: dict[str, Any] = {"lw": 0.9, "ls": (0, (3, 2))}
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +50,7 @@ def difference_map(shown: Differences) -> Figure:
         mean = shown.means[row, column]
         if np.isnan(mean):
             continue
-        dark = abs(mean) > 0.6 * largest
+        ink = "white" if abs(mean) > 0.6 * largest else INK
         axes.text(
             column,
             row,
@@ -58,11 +58,13 @@ def difference_map(shown: Differences) -> Figure:
             ha="center",
             va="center",
             fontsize=7.5,
-            color="white" if dark else INK,
+            color=ink,
         )
         if shown.survives[row, column] or shown.apart[row, column]:
             style = _SURVIVES if shown.survives[row, column] else _APART
-            axes.add_patch(Rectangle((column - 0.46, row - 0.43), 0.92, 0.86, fill=False, **style))
+            axes.add_patch(
+                Rectangle((column - 0.46, row - 0.43), 0.92, 0.86, fill=False, ec=ink, **style)
+            )
     axes.set(xlabel="λ", xticks=range(columns), yticks=range(rows))
     axes.set_xticklabels([f"{lam:g}" for lam in shown.lambdas])
     axes.set_yticklabels(shown.losses)
@@ -73,8 +75,10 @@ def difference_map(shown: Differences) -> Figure:
     bar.set_label(shown.metric)
     bar.outline.set_visible(False)
     handles = [
-        Rectangle((0, 0), 1, 1, fill=False, label="survives Holm's correction", **_SURVIVES),
-        Rectangle((0, 0), 1, 1, fill=False, label="95% interval without 0", **_APART),
+        Rectangle(
+            (0, 0), 1, 1, fill=False, ec=INK, label="survives Holm's correction", **_SURVIVES
+        ),
+        Rectangle((0, 0), 1, 1, fill=False, ec=INK, label="95% interval without 0", **_APART),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure

@@ -60,7 +60,13 @@ def draw_curves(grid: Sequence[Sequence[CurvePanel]]) -> Figure:
     for axes in lines[-1]:
         axes.set_xlabel("epoch")
     handles = [
-        Line2D([], [], color=colours[lam], label=f"λ = {lam:g}" if lam else "baseline")
+        Line2D(
+            [],
+            [],
+            color=colours[lam],
+            ls="-" if lam else "--",
+            label=f"λ = {lam:g}" if lam else "baseline",
+        )
         for lam in lambdas
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=min(3 * columns, len(handles)))

@@ -9,6 +9,7 @@ import pytest
 import torch
 from small_cells import small_cell
 
+import analysis.stored_maps
 from analysis import maps
 from lbray.cli import main
 from lbray.spec import Experiment
@@ -45,7 +46,9 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], st
     return run
 
 
-def test_a_report_tells_shows_and_names_what_is_missing(call, tmp_path: Path):
+def test_a_report_tells_shows_and_names_what_is_missing_and_maps_nothing_twice(
+    call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     code, _, err = call("pair", "--out", str(tmp_path))
     assert code == 0
     assert "report.html" in err
@@ -72,50 +75,36 @@ def test_a_report_tells_shows_and_names_what_is_missing(call, tmp_path: Path):
         "silhouettes",
     }
     assert len(list((tmp_path / "figures").glob("*.pdf"))) == len(names)
-
-
-def test_nothing_is_mapped_twice_and_the_page_is_the_same(
-    call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    import analysis.stored_maps
-
-    assert call("pair", "--out", str(tmp_path / "one"))[0] == 0
     monkeypatch.setattr(
         analysis.stored_maps, "draw_map", lambda *_: pytest.fail("it was mapped again")
     )
-    assert call("pair", "--out", str(tmp_path / "other"))[0] == 0
-    one, other = ((tmp_path / name / "report.html").read_bytes() for name in ("one", "other"))
-    assert one == other
+    assert call("pair", "--out", str(tmp_path))[0] == 0
+    assert (tmp_path / "report.html").read_text() == html
 
 
 def test_a_damaged_map_is_made_anew(store: Store):
-    from analysis.stored_maps import stored_map
-
     settings = maps.MapSettings("tsne", paper_mode=True)
     cell_id = store.experiment_cell_ids("pair")[0]
     sha256 = store.result(cell_id).weights_sha256
-    first = stored_map(store, cell_id, sha256, settings)
+    first = analysis.stored_maps.stored_map(store, cell_id, sha256, settings)
     path = Path(store.location) / "cells" / cell_id / "map-tsne-paper.safetensors"
     path.write_bytes(path.read_bytes()[:-4])
-    again = stored_map(store, cell_id, sha256, settings)
+    again = analysis.stored_maps.stored_map(store, cell_id, sha256, settings)
     assert (again.points == first.points).all()
     assert again.trustworthiness == first.trustworthiness
 
 
-def test_the_explorer_is_left_out_on_request(call, tmp_path: Path):
-    code, _, _ = call("pair", "--out", str(tmp_path), "--maps", "none")
-    assert code == 0
-    html = (tmp_path / "report.html").read_text()
-    assert 'id="panels"' not in html
-    assert not (tmp_path / "figures" / "maps-1.png").exists()
-    assert (tmp_path / "figures" / "silhouettes.png").exists()
-
-
-def test_a_large_page_is_warned_of(call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_maps_are_left_out_on_request_and_a_large_page_is_warned_of(
+    call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr("analysis.report.LARGE", 100_000)
     code, _, err = call("pair", "--out", str(tmp_path), "--maps", "none")
     assert code == 0
     assert "is larger than 0 MB, and slow to open and send" in err
+    html = (tmp_path / "report.html").read_text()
+    assert 'id="panels"' not in html
+    assert not (tmp_path / "figures" / "maps-1.png").exists()
+    assert (tmp_path / "figures" / "silhouettes.png").exists()
 
 
 def test_maps_that_there_are_not_are_refused(call):
