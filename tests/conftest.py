@@ -16,8 +16,9 @@ settings.register_profile("reproducible", derandomize=True, deadline=None)
 settings.load_profile("reproducible")
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(autouse=True)
 def _one_thread():
+    """Whatever a test before may have set: with several, some sums come in any order."""
     torch.set_num_threads(1)
 
 

@@ -20,11 +20,9 @@ from lbray.errors import StoreUnavailable
 from lbray.spec import Cell
 from lbray.store import Result
 from lbray.sweep.cores import claim_core
+from lbray.sweep.deaths import RETRIES, lost_with_its_node
 from lbray.sweep.trial import CELLS, Task, cells_of, pack
 from lbray.training import run_cell
-
-RETRIES = 2
-"""How often a group is started again, after one of its processes died, before its cell fails."""
 
 
 def train(config: Mapping[str, Any], task: Task) -> None:
@@ -49,7 +47,7 @@ def train(config: Mapping[str, Any], task: Task) -> None:
                 raise cause from None
             while cells and _is_ended(cells[0], task):
                 del cells[0]
-            if cells:
+            if cells and not lost_with_its_node(str(cause)):
                 cell = cells.pop(0)
                 result = Result(id=cell.id, status="failed", reason=_reason(cause))
                 files = task.store.cell(cell.id)

@@ -28,8 +28,9 @@ from lbray.sweep.schedulers import scheduler as build_scheduler
 from lbray.sweep.trial import Task
 from lbray.sweep.watcher import StopsWithTheStore, Watcher
 
-_RETRIES = 2
-"""How often a trial whose process died is started again before its cell is recorded as failed."""
+_MOST_DEATHS = 50
+"""How often a trial is started again in any case. The watcher counts those that its cell may be to
+blame for; the others are lost nodes."""
 _POLL_S = 1.0
 
 
@@ -205,7 +206,7 @@ class _Run:
                 verbose=0,
                 callbacks=[self.watcher, *self.trackers],
                 stop=StopsWithTheStore(self.watcher),
-                failure_config=tune.FailureConfig(max_failures=_RETRIES),
+                failure_config=tune.FailureConfig(max_failures=_MOST_DEATHS),
                 **self.task.scratch,
             ),
         )

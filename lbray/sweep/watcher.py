@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from ray import tune
 from lbray.errors import StoreUnavailable
 from lbray.spec import Cell
 from lbray.store import Lease, Result, Store
+from lbray.sweep.deaths import RETRIES, last_error, lost_with_its_node
 from lbray.sweep.journal import Journal
 from lbray.sweep.trial import cells_of
 
@@ -50,6 +51,7 @@ class Watcher(tune.Callback):  # type: ignore[misc]
         self._lease = lease
         self._scheduler = scheduler
         self._waiting: dict[str, list[Cell]] = {}
+        self._deaths: Counter[str] = Counter()
 
     @property
     def unfinished(self) -> list[Cell]:
@@ -119,23 +121,36 @@ class Watcher(tune.Callback):  # type: ignore[misc]
             for cell in self._waiting.pop(trial.trial_id):
                 self._finish(cell, trial.last_result or {})
 
-    def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-        """A trial's process died too often, under its first cell that has no result; or the store
-        failed it."""
-        last_line = _last_error(trial)
-        _, from_store, why = last_line.partition(f"{StoreUnavailable.__name__}: ")
-        if from_store:
-            self._store_failure = self._store_failure or why
-        reason: str | None = f"its process died {last_line}".strip()
+    def on_trial_recover(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        """A trial's process died, and will be started again. That counts against the cell that it
+        was training, unless the store failed or the whole node was lost."""
+        error = self._heard(trial)
+        waiting = self._waiting[trial.trial_id]
         with self._noting_failures():
-            for cell in self._waiting.pop(trial.trial_id):
-                if self.has_ended(cell) or self.must_stop:
-                    continue
-                if reason is None:
-                    self.again.append(cell)
-                else:
-                    self._give(cell, "failed", reason)
-                    reason = None
+            while waiting and self.has_ended(waiting[0]):
+                del waiting[0]
+            if not waiting or self.must_stop or lost_with_its_node(error):
+                return
+            self._deaths[waiting[0].id] += 1
+            if self._deaths[waiting[0].id] > RETRIES:  # the trial then goes on with the next one
+                self._give(waiting.pop(0), "failed", _died(error))
+
+    def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        """A trial ended for good before all its cells had: the first of them failed."""
+        error = self._heard(trial)
+        with self._noting_failures():
+            left = [c for c in self._waiting.pop(trial.trial_id) if not self.has_ended(c)]
+            if left and not self.must_stop:
+                self._give(left[0], "failed", _died(error))
+                self.again += left[1:]
+
+    def _heard(self, trial: Any) -> str:
+        """What a trial said when it died, after taking note of it if it speaks of the store."""
+        error = last_error(trial)
+        _, from_store, why = error.rpartition(f"{StoreUnavailable.__name__}: ")
+        if from_store:
+            self._store_failure = self._store_failure or why.partition("\n")[0]
+        return error
 
     @contextmanager
     def _noting_failures(self) -> Iterator[None]:
@@ -189,10 +204,5 @@ class StopsWithTheStore(tune.Stopper):  # type: ignore[misc]
         return tune.stopper.NoopStopper, ()
 
 
-def _last_error(trial: Any) -> str:
-    """The last line of what a trial said when it died last; nothing if it could not speak."""
-    try:
-        lines = Path(trial.error_file or "").read_text(errors="replace").strip().splitlines()
-    except OSError:
-        return ""
-    return lines[-1] if lines else ""
+def _died(error: str) -> str:
+    return " ".join(["its process died", *error.splitlines()[-1:]])

@@ -11,6 +11,7 @@ from sweeps import Driver, Watched, assert_nothing_left, experiment, numbers, ru
 
 from lbray.planning import Placement
 from lbray.store import Store
+from lbray.sweep.deaths import RETRIES
 from lbray.training import run_cell
 
 pytestmark = pytest.mark.faults
@@ -43,7 +44,7 @@ def test_a_node_is_lost_and_another_joins(tmp_path: Path, cluster: Cluster, work
         run(declared, undisturbed, placement)
     lost = cluster.add_node(num_cpus=2)
     watched = Watched(declared, store)
-    words = ("--address", cluster.address, "--workers-per-cell", str(workers))
+    words = ("--address", cluster.address, "--workers-per-cell", str(workers), "--actors", "2")
     driver = Driver("sweep", "grid.yaml", *words, cwd=tmp_path)
     watched.wait_for_epochs(5)
     watched.remember()
@@ -53,4 +54,22 @@ def test_a_node_is_lost_and_another_joins(tmp_path: Path, cluster: Cluster, work
     assert code == 0, messages
     watched.assert_kept()
     assert numbers(store, declared) == numbers(undisturbed, declared)
+    assert_nothing_left(driver, store)
+
+
+def test_however_many_nodes_are_lost_no_cell_has_failed(tmp_path: Path, cluster: Cluster):
+    text = "{settings: {dataset: digits, max_epochs: 60, seed: 0}, blocks: [{loss: baseline}]}"
+    declared, store = experiment(tmp_path, text), Store(str(tmp_path / "results"))
+    node = cluster.add_node(num_cpus=1)
+    watched = Watched(declared, store)
+    words = ("--address", cluster.address, "--actors", "1")
+    driver = Driver("sweep", "grid.yaml", *words, cwd=tmp_path)
+    for lost in range(1, RETRIES + 3):
+        watched.wait_for_epochs(3 * lost)
+        watched.remember()
+        cluster.remove_node(node, allow_graceful=False)
+        node = cluster.add_node(num_cpus=1)
+    code, _, messages = driver.ended()
+    assert code == 0, messages
+    watched.assert_kept()
     assert_nothing_left(driver, store)
