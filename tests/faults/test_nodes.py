@@ -44,7 +44,7 @@ def test_a_node_is_lost_and_another_joins(tmp_path: Path, cluster: Cluster, work
         run(declared, undisturbed, placement)
     lost = cluster.add_node(num_cpus=2)
     watched = Watched(declared, store)
-    words = ("--address", cluster.address, "--workers-per-cell", str(workers), "--actors", "2")
+    words = ("--address", cluster.address, "--workers-per-cell", str(workers))
     driver = Driver("sweep", "grid.yaml", *words, cwd=tmp_path)
     watched.wait_for_epochs(5)
     watched.remember()
