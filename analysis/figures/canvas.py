@@ -47,12 +47,18 @@ _STYLE: Any = {  # matplotlib types the names of its settings one by one
 
 
 def styled(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
-    """Have a drawing function draw in the house style, and leave matplotlib as it was."""
+    """Have a drawing function draw in the house style, and leave matplotlib as it was.
+
+    The figure is laid out once and for all, not anew for each of its files.
+    """
 
     @wraps(draw)
     def drawn(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Figure:
         with matplotlib.rc_context(_STYLE):
-            return draw(*args, **kwargs)
+            figure = draw(*args, **kwargs)
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")
+            return figure
 
     return drawn
 

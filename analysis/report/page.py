@@ -109,7 +109,7 @@ def _picture(picture: Picture) -> str:
     buffer = io.BytesIO()
     with matplotlib.rc_context({"savefig.facecolor": "white"}):
         picture.figure.savefig(
-            buffer, format="webp", dpi=150, pil_kwargs={"lossless": True, "method": 6}
+            buffer, format="webp", dpi=150, pil_kwargs={"lossless": True, "method": 2}
         )
     source = base64.b64encode(buffer.getvalue()).decode("ascii")
     kind = ' class="wide"' if picture.wide else ""

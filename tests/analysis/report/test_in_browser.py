@@ -313,4 +313,9 @@ def test_a_phone_shows_all_without_scrolling_sideways(page_file: Path, tmp_path:
         )
         phone.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
         assert text(phone, "inspector-label") == "image 3: boot"
+        card = phone.execute_script(
+            "const b = document.getElementById('inspector').getBoundingClientRect();"
+            "return [b.top, b.bottom];"
+        )
+        assert 0 < card[0] < card[1] <= 844
         assert [e for e in phone.get_log("browser") if e["level"] == "SEVERE"] == []
