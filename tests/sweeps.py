@@ -125,9 +125,14 @@ class Watched:
         histories = {cell.id: self._store.cell(cell.id).history() for cell in running}
         return {cell: len(history) for cell, history in histories.items() if history}
 
-    def wait_for_epochs(self, count: int) -> None:
+    def wait_for_epochs(self, count: int, driver: Driver) -> None:
         """Return when a cell that is being trained has so many epochs behind it."""
-        wait_until(lambda: max(self.epochs().values(), default=0) >= count)
+
+        def trained() -> bool:
+            assert driver.process.poll() is None, driver.ended()
+            return max(self.epochs().values(), default=0) >= count
+
+        wait_until(trained)
 
     def remember(self) -> None:
         """Take note of how things stand."""

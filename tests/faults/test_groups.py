@@ -35,7 +35,7 @@ def test_a_worker_of_a_group_is_killed(tmp_path: Path, undisturbed, victim: str)
     declared, store = experiment(tmp_path, GRID), Store(str(tmp_path / "results"))
     watched = Watched(declared, store)
     driver = Driver("sweep", "grid.yaml", "--workers-per-cell", "2", cwd=tmp_path)
-    watched.wait_for_epochs(5)
+    watched.wait_for_epochs(5, driver)
     workers = driver.descendants("RayTrainWorker")
     assert len(workers) == 2
     watched.remember()

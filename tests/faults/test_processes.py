@@ -52,7 +52,7 @@ def results(tmp_path: Path) -> Store:
 def test_an_actor_is_killed(declared, results: Store, undisturbed, tmp_path: Path):
     watched = Watched(declared, results)
     driver = Driver("sweep", "grid.yaml", cwd=tmp_path)
-    watched.wait_for_epochs(5)
+    watched.wait_for_epochs(5, driver)
     victims = driver.descendants("ImplicitFunc")
     assert victims
     watched.remember()
@@ -68,7 +68,7 @@ def test_an_actor_is_killed(declared, results: Store, undisturbed, tmp_path: Pat
 def test_the_driver_is_killed(declared, results: Store, undisturbed, tmp_path: Path, kill: str):
     watched = Watched(declared, results)
     first = Driver("sweep", "grid.yaml", cwd=tmp_path)
-    watched.wait_for_epochs(5)
+    watched.wait_for_epochs(5, first)
     watched.remember()
     first.process.send_signal(signal.Signals[kill])
     code, _, messages = first.ended()
