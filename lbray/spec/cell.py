@@ -235,7 +235,7 @@ class Cell(BaseModel):
         changed = [
             f"{name}={json.dumps(value).strip(chr(34))}"
             for name, value in (self.loss_params | balance).items()
-            if name not in defaults or value != defaults[name]
+            if value != defaults.get(name)
         ]
         return f"{self.loss}({', '.join(changed)})" if changed else self.loss
 
