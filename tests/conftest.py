@@ -16,9 +16,9 @@ settings.register_profile("reproducible", derandomize=True, deadline=None)
 settings.load_profile("reproducible")
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """Whatever a test before may have set: with several, some sums come in any order."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """One thread, whatever the test before has set: with several, some sums come in any order."""
     torch.set_num_threads(1)
 
 
