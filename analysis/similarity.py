@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,8 +13,8 @@ from numpy.typing import NDArray
 
 from analysis.cka import linear_cka
 from analysis.outputs import outputs
+from analysis.scores import keep_scores, kept_scores
 from analysis.setting import SETTING, TREATMENT
-from lbray.errors import StoreUnavailable
 from lbray.store import Store
 
 PAIR = "cka:"
@@ -48,13 +47,12 @@ def with_similarity(
         return outputs(store, cell_id, sha256, "test", data_root).latents
 
     def alike(one: pd.Series, other: pd.Series) -> float:
-        files, name = store.cell(one["id"]), f"{PAIR}{other['weights_sha256']}"
-        kept = files.scores(one["weights_sha256"])
+        weights, name = one["weights_sha256"], f"{PAIR}{other['weights_sha256']}"
+        kept = kept_scores(store, one["id"], weights)
         if name not in kept:
             pair = [latents(cell["id"], cell["weights_sha256"]) for cell in (one, other)]
             kept[name] = linear_cka(*pair)
-            with suppress(StoreUnavailable):  # a read-only store is compared anew each time
-                files.write_scores(one["weights_sha256"], kept)
+            keep_scores(store, one["id"], weights, kept)
         return kept[name]
 
     found: dict[object, tuple[float, float]] = {}

@@ -42,3 +42,23 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
     standard_error = present.std(ddof=1) / math.sqrt(n)
     quantile = t.ppf((1 + confidence) / 2, n - 1)
     return Interval(n, float(present.mean()), float(quantile * standard_error))
+
+
+def shared_pairs_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
+    """As `mean_interval`, of values that are each run's mean over its pairs with the others.
+
+    The two runs of a pair share its value, so the values are not independent, and vary less than
+    what they have in common. The mean of them is that over all pairs, a U-statistic of degree 2,
+    whose jackknife over runs (Arvesen 1969) comes to 2(n−1)/(n−2) times the plain standard error.
+
+    Args:
+        values: [n]; NaN stands for a value that is missing. The difference of two runs' such
+            values, paired, may stand for a value.
+        confidence: between 0 and 1.
+
+    Returns:
+        An interval whose half-width is NaN below three runs: one pair has no spread.
+    """
+    plain = mean_interval(values, confidence)
+    factor = 2 * (plain.n - 1) / (plain.n - 2) if plain.n > 2 else math.nan
+    return Interval(plain.n, plain.mean, factor * plain.half_width)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -31,12 +30,13 @@ from analysis.neural_collapse import nc1, nc2, nc3, nc4
 from analysis.novelty import auroc, energy, fpr95, mahalanobis, neighbour_distance
 from analysis.outputs import Outputs, outputs
 from analysis.sample import stratified
+from analysis.scores import keep_scores, kept_scores
 from analysis.separation import calinski_harabasz, davies_bouldin
 from analysis.silhouette import silhouette_by_class, silhouette_samples
 from analysis.similarity import PAIR
 from analysis.strange_images import foreign, shuffled
 from lbray.data import Split, Splits
-from lbray.errors import DamagedArtefact, StoreUnavailable
+from lbray.errors import DamagedArtefact
 from lbray.store import Store
 
 PROBED_IMAGES = 2_000
@@ -264,15 +264,14 @@ def _columns(kept: dict[str, float]) -> dict[str, float]:
 
 
 def _scores(cell: Evidence) -> dict[str, float]:
-    files = cell.store.cell(cell.cell_id)
-    kept = files.scores(cell.weights_sha256)
+    kept = kept_scores(cell.store, cell.cell_id, cell.weights_sha256)
     missing = [measure for column, measure in _MEASURES.items() if column not in kept]
     if not missing:
         return _columns(kept)
     if not (np.isfinite(cell.test.latents).all() and np.isfinite(cell.test.logits).all()):
-        raise DamagedArtefact(f"{files.cell().label}: its latents or logits are not finite.")
+        label = cell.store.cell(cell.cell_id).cell().label
+        raise DamagedArtefact(f"{label}: its latents or logits are not finite.")
     for measure in missing:
         kept |= measure(cell)
-    with suppress(StoreUnavailable):  # a store that is only readable is measured anew each time
-        files.write_scores(cell.weights_sha256, kept)
+    keep_scores(cell.store, cell.cell_id, cell.weights_sha256, kept)
     return _columns(kept)

@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.convergence import EPOCHS, REACHED
 from analysis.setting import SETTING, TREATMENT
 from analysis.significance import hedges_g, holm, sign_flip_p, smallest_p
-from analysis.statistics import Interval, mean_interval
+from analysis.statistics import Interval, mean_interval, shared_pairs_interval
 from analysis.survival import restricted_mean
 
 METRICS = (
@@ -53,6 +53,10 @@ METRICS = (
     "cka/seeds",
 )
 """What is summarised by means, where the frame has it."""
+
+_OF_PAIRS = ("cka/seeds",)
+"""Whose values are not independent, as each pair of seeds counts in both: they have an interval,
+but no test."""
 
 SIGNIFICANT = 0.05
 
@@ -106,13 +110,15 @@ def _compared(
     if loss_label != "baseline":
         differences = values - baseline[metric].astype(float)
     present = differences.dropna()
-    spread, difference = mean_interval(values), mean_interval(present)
+    shared = metric in _OF_PAIRS
+    interval = shared_pairs_interval if shared else mean_interval
+    spread, difference = interval(values), interval(present)
     return {
         "metric": metric,
         **_means(spread, difference),
-        "g": hedges_g(present),
-        "p": sign_flip_p(present),
-        "smallest_p": smallest_p(len(present)) if len(present) else math.nan,
+        "g": math.nan if shared else hedges_g(present),
+        "p": math.nan if shared else sign_flip_p(present),
+        "smallest_p": math.nan if shared or present.empty else smallest_p(len(present)),
         "censored": 0,
     }
 

@@ -127,11 +127,15 @@ class CellFiles:
         content = self._read("resume.safetensors")
         return None if content is None else self._unpack("resume.safetensors", content)
 
-    def scores(self, weights_sha256: str) -> dict[str, float]:
-        """What an analysis measured on these weights and kept; nothing if it has not yet."""
+    def scores(self, key: Mapping[str, Any]) -> dict[str, float]:
+        """What an analysis measured and kept under this key; nothing if it has not yet.
+
+        Args:
+            key: JSON-ready; all that the scores depend on.
+        """
         try:
             kept = json.loads(self._read("scores.json") or b"{}")
-            if kept.get("weights_sha256") != weights_sha256:
+            if kept.get("key") != dict(key):
                 return {}
             return {
                 name: math.nan if score is None else float(score)
@@ -140,13 +144,13 @@ class CellFiles:
         except (ValueError, KeyError, TypeError, AttributeError):
             return {}
 
-    def write_scores(self, weights_sha256: str, scores: Mapping[str, float]) -> None:
-        """Keep what was measured on these weights, so that it need not be measured again.
+    def write_scores(self, key: Mapping[str, Any], scores: Mapping[str, float]) -> None:
+        """Keep what was measured, so that it need not be measured again.
 
-        JSON has no NaN: a measure that is not defined on these weights is kept as null.
+        JSON has no NaN: a measure that is not defined here is kept as null.
         """
         written = {name: score if math.isfinite(score) else None for name, score in scores.items()}
-        kept = {"weights_sha256": weights_sha256, "scores": written}
+        kept = {"key": dict(key), "scores": written}
         self._write("scores.json", json.dumps(kept, indent=2).encode())
 
     def outputs(self, split: str, key: Mapping[str, Any]) -> dict[str, Tensor] | None:

@@ -9,7 +9,12 @@ from typing import Any
 RETRIES = 2
 """How often a cell is continued after a process died under it, before it is recorded as failed."""
 
-_NODE_LOST = re.compile(r"node has died|node was terminated|NodeDiedError|preempt", re.IGNORECASE)
+# a process that is unavailable is on a node that does not answer: of one that died on its own, the
+# node says so
+_NODE_LOST = re.compile(
+    r"node has died|node was terminated|NodeDiedError|preempt|actor is (temporarily )?unavailable",
+    re.IGNORECASE,
+)
 
 
 def lost_with_its_node(error: str) -> bool:

@@ -10,6 +10,7 @@ import pytest
 from sklearn.metrics import log_loss, silhouette_score
 
 import analysis
+from analysis.scores import keep_scores, kept_scores
 from lbray.spec import Cell
 from lbray.store import CellFiles, Store
 
@@ -52,13 +53,22 @@ def test_no_checkpoint_is_measured_twice(
 
 
 def test_only_what_is_missing_is_measured(trained: Store, measured: pd.DataFrame):
-    files, sha256 = trained.cell(measured["id"][0]), measured["weights_sha256"][0]
-    kept = files.scores(sha256)
+    cell = trained, *measured[["id", "weights_sha256"]].iloc[0]
+    kept = kept_scores(*cell)
     changed = {name: score for name, score in kept.items() if name != "test/knn_acc"}
-    files.write_scores(sha256, changed | {"test/nc1": -1.0})
+    keep_scores(*cell, changed | {"test/nc1": -1.0})
     again = analysis.with_structure(analysis.load(trained, "two"), trained)
     assert again["test/knn_acc"][0] == measured["test/knn_acc"][0]
     assert again["test/nc1"][0] == -1.0
+
+
+def test_scores_of_another_version_of_the_measures_are_not_used(
+    trained: Store, measured: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+):
+    cell = trained, *measured[["id", "weights_sha256"]].iloc[0]
+    assert "test/nc1" in kept_scores(*cell)
+    monkeypatch.setattr("analysis.scores.VERSION", -1)
+    assert kept_scores(*cell) == {}
 
 
 def test_damaged_weights_are_left_out_by_name(trained: Store, trained_cells: list[Cell]):

@@ -7,33 +7,19 @@ import signal
 from pathlib import Path
 
 import pytest
-from sweeps import Driver, Watched, assert_nothing_left, experiment, numbers, run
+from sweeps import Driver, Watched, assert_nothing_left, numbers
 
-from lbray.planning import Placement
+from lbray.spec import Experiment
 from lbray.store import Store
 
 pytestmark = pytest.mark.faults
 
-GRID = """
-settings: {dataset: digits, max_epochs: 25, patience: 25, seed: 0}
-blocks:
-  - {loss: baseline}
-  - {loss: magnet, lambda: 0.5}
-"""
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
-    folder = tmp_path_factory.mktemp("undisturbed")
-    declared, store = experiment(folder, GRID), Store(str(folder / "store"))
-    run(declared, store, Placement("ddp", "cpu", 1, workers_per_cell=2, cells_per_group=2))
-    return numbers(store, declared)
-
 
 @pytest.mark.parametrize("victim", ["a worker that leads", "another worker"])
-def test_a_worker_of_a_group_is_killed(tmp_path: Path, undisturbed, victim: str):
-    declared, store = experiment(tmp_path, GRID), Store(str(tmp_path / "results"))
-    watched = Watched(declared, store)
+def test_a_worker_of_a_group_is_killed(
+    declared: Experiment, results: Store, undisturbed_in_groups, tmp_path: Path, victim: str
+):
+    watched = Watched(declared, results)
     driver = Driver("sweep", "grid.yaml", "--workers-per-cell", "2", cwd=tmp_path)
     watched.wait_for_epochs(5, driver)
     workers = driver.descendants("RayTrainWorker")
@@ -43,5 +29,5 @@ def test_a_worker_of_a_group_is_killed(tmp_path: Path, undisturbed, victim: str)
     code, _, messages = driver.ended()
     assert code == 0, messages
     watched.assert_kept()
-    assert numbers(store, declared) == undisturbed
-    assert_nothing_left(driver, store)
+    assert numbers(results, declared) == undisturbed_in_groups
+    assert_nothing_left(driver, results)

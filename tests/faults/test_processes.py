@@ -14,39 +14,10 @@ from pathlib import Path
 import pytest
 from sweeps import Driver, Watched, assert_nothing_left, experiment, numbers, wait_until
 
-from lbray.spec import Experiment
 from lbray.store import Store
 from lbray.training import run_cell
 
 pytestmark = pytest.mark.faults
-
-GRID = """
-settings: {dataset: digits, max_epochs: 25, patience: 25}
-blocks:
-  - {loss: baseline, seed: [0, 1]}
-  - {loss: magnet, lambda: 0.5, seed: [0, 1]}
-"""
-"""Four cells of some seconds each."""
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
-    folder = tmp_path_factory.mktemp("undisturbed")
-    declared, store = experiment(folder, GRID), Store(str(folder / "store"))
-    for cell in declared.cells():
-        run_cell(cell, store)
-    return numbers(store, declared)
-
-
-@pytest.fixture
-def declared(tmp_path: Path) -> Experiment:
-    return experiment(tmp_path, GRID)
-
-
-@pytest.fixture
-def results(tmp_path: Path) -> Store:
-    """Where a driver that is started in `tmp_path` puts its results."""
-    return Store(str(tmp_path / "results"))
 
 
 def test_an_actor_is_killed(declared, results: Store, undisturbed, tmp_path: Path):

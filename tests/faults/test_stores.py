@@ -11,34 +11,12 @@ from pathlib import Path
 
 import pytest
 from s3_server import CREDENTIALS, Road, make_bucket, s3_server, uri
-from sweeps import Driver, Watched, assert_nothing_left, experiment, numbers, wait_until
+from sweeps import Driver, Watched, assert_nothing_left, numbers, wait_until
 
 from lbray.spec import Experiment
 from lbray.store import Store
-from lbray.training import run_cell
 
 pytestmark = pytest.mark.faults
-
-GRID = """
-settings: {dataset: digits, max_epochs: 25, patience: 25}
-blocks:
-  - {loss: baseline, seed: [0, 1]}
-  - {loss: magnet, lambda: 0.5, seed: [0, 1]}
-"""
-
-
-@pytest.fixture
-def declared(tmp_path: Path) -> Experiment:
-    return experiment(tmp_path, GRID)
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
-    folder = tmp_path_factory.mktemp("undisturbed")
-    declared, store = experiment(folder, GRID), Store(str(folder / "store"))
-    for cell in declared.cells():
-        run_cell(cell, store)
-    return numbers(store, declared)
 
 
 @pytest.mark.parametrize("executor", ["actor", "ddp"])

@@ -76,9 +76,9 @@ def test_experiments_are_found_by_name(store: Store):
         store.experiment_cell_ids("grdi")
 
 
-def test_kept_scores_belong_to_the_weights_they_were_measured_on(store: Store):
+def test_kept_scores_belong_to_what_they_depend_on(store: Store):
     files = store.cell("0123456789abcdef")
-    assert files.scores("a") == {}
-    files.write_scores("a", {"test/silhouette": 0.25})
-    assert files.scores("a") == {"test/silhouette": 0.25}
-    assert files.scores("b") == {}
+    assert files.scores({"weights": "a"}) == {}
+    files.write_scores({"weights": "a"}, {"test/silhouette": 0.25})
+    assert files.scores({"weights": "a"}) == {"test/silhouette": 0.25}
+    assert files.scores({"weights": "b"}) == {}
