@@ -92,7 +92,7 @@ def report(experiment: str, store: Path, data_root: str | None) -> None:
     """Time `lbray analyze --out` with nothing made yet, and with everything."""
     with tempfile.TemporaryDirectory() as folder:
         copy, out = Path(folder) / "store", Path(folder) / "out"
-        kept_by_analysis = shutil.ignore_patterns("outputs-*", "map-*", "scores.json", "similar*")
+        kept_by_analysis = shutil.ignore_patterns("outputs-*", "map-*", "scores.json")
         shutil.copytree(store, copy, ignore=kept_by_analysis)
         program = "from lbray.cli import main; main()"
         command = [sys.executable, "-c", program, "analyze", experiment, "--store", str(copy)]
