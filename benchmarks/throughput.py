@@ -1,16 +1,18 @@
-"""Training samples per second of one Fashion-MNIST cell: a plain PyTorch script against lbray.
+"""Training samples per second of one Fashion-MNIST cell: a plain PyTorch script, Lightning, lbray.
 
     python benchmarks/throughput.py [--rounds 5] [--images 12800] [--threads 2]
 
 Each round runs every contestant once, in turn and in a process of its own, so that a noisy
 neighbour meets them all. What is printed are medians over the rounds: of the rate, and of its
 ratio to that of the plain script with two DataLoader workers in the same round. Evaluation is not
-timed, and all train on cross-entropy only.
+timed, and all train on cross-entropy only. Lightning is not among lbray's own requirements:
+`pip install lightning`, or leave it out with --only.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import platform
 import statistics
 import subprocess
@@ -27,20 +29,21 @@ CONTESTANTS = {
     "plain PyTorch, DataLoader with 0 workers": ("plain", "0"),
     "plain PyTorch, DataLoader with 1 worker": ("plain", "1"),
     "plain PyTorch, DataLoader with 2 workers": ("plain", "2"),
+    "Lightning, DataLoader with 2 workers": ("lightning", "2"),
     "lbray, float32": ("lbray", "float32"),
     "lbray, bfloat16": ("lbray", "bfloat16"),
 }
 REFERENCE = "plain PyTorch, DataLoader with 2 workers"
 EPOCHS = 2
+_SCRIPTS = {"plain": "plain_pytorch", "lightning": "lightning_cnn"}
 
 
 def measure(kind: str, setting: str, images: int, threads: int) -> float:
     """Samples per second of one contestant, in this process."""
     torch.set_num_threads(threads)
     dataset = data.load("fashion_mnist")
-    if kind == "plain":
-        from plain_pytorch import train
-
+    if kind != "lbray":
+        train = importlib.import_module(_SCRIPTS[kind]).train
         return train(
             dataset.train_images[:images, 0].numpy(),
             dataset.train_labels[:images].numpy(),
