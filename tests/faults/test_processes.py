@@ -83,7 +83,8 @@ def test_one_of_two_sweeps_is_killed_and_the_other_takes_its_cell(tmp_path: Path
     reference = Store(str(tmp_path / "reference"))
     run_cell(cell, reference)
     watched = Watched(declared, results)
-    drivers = [Driver("sweep", "grid.yaml", cwd=tmp_path) for _ in range(2)]
+    words = ("sweep", "grid.yaml", "--executor", "actor")
+    drivers = [Driver(*words, cwd=tmp_path) for _ in range(2)]
     wait_until(lambda: any(e["event"] == "cell_held" for e in results.event_log("grid").read()))
     wait_until(lambda: watched.epochs().get(cell.id, 0) >= 5)
     (sweep,) = [name[6:-5] for name in results.files.list(f"cells/{cell.id}") if "claim-" in name]

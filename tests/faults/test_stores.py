@@ -104,24 +104,28 @@ def _fill(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["truncated", "bit-flipped", "emptied"])
-@pytest.mark.parametrize("name", ["resume.safetensors", "best.safetensors"])
-def test_a_checkpoint_is_damaged(
-    declared: Experiment, undisturbed, tmp_path: Path, name: str, damage: str
+def test_checkpoints_are_damaged(
+    declared: Experiment, results: Store, undisturbed, tmp_path: Path, damage: str
 ):
-    store = Store(str(tmp_path / "results"))
-    watched = Watched(declared, store)
+    """What one cell continues from, and another's best weights so far."""
+    watched = Watched(declared, results)
     first = Driver("sweep", "grid.yaml", cwd=tmp_path)
-    watched.wait_for_epochs(4, first)
+    wait_until(lambda: sum(epochs >= 4 for epochs in watched.epochs().values()) == 2)
     first.process.kill()
     first.ended()
     wait_until(lambda: not first.descendants())
-    for path in (tmp_path / "results" / "cells").glob(f"*/{name}"):
-        content = bytearray(path.read_bytes())
-        if damage == "bit-flipped":
-            content[len(content) // 2] ^= 1
-        path.write_bytes(content[: {"truncated": len(content) // 2, "emptied": 0}.get(damage)])
+    names = ("resume.safetensors", "best.safetensors")
+    for cell, name in zip(watched.epochs(), names, strict=True):
+        _damage(tmp_path / "results" / "cells" / cell / name, damage)
     second = Driver("sweep", "grid.yaml", cwd=tmp_path)
     code, _, messages = second.ended()
     assert code == 0, messages
-    assert numbers(store, declared) == undisturbed
-    assert_nothing_left(second, store)
+    assert numbers(results, declared) == undisturbed
+    assert_nothing_left(second, results)
+
+
+def _damage(path: Path, how: str) -> None:
+    content = bytearray(path.read_bytes())
+    if how == "bit-flipped":
+        content[len(content) // 2] ^= 1
+    path.write_bytes(content[: {"truncated": len(content) // 2, "emptied": 0}.get(how)])
