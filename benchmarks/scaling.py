@@ -1,11 +1,11 @@
 """What a sweep costs beside its training: many cells of next to no work.
 
-    python benchmarks/scaling.py [--cells 10000]
+    python benchmarks/scaling.py [--cells 10000] [OPTIONS OF lbray sweep …]
 
 Runs cells of one batch each through the command line into an empty store, then the same command
 again with all results there. Prints the seconds of both, the driver's peak memory (resident set),
 the size of what Tune keeps of its own while it runs, and the seconds that such a cell takes in a
-loop without Ray: what is left of a cell's seconds is the sweep's own cost.
+loop without Ray, one thread: so much of a cell is training, the rest is the sweep's own cost.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,35 +76,39 @@ def _peak_memory(pid: int) -> int:
 
 def _size(folder: Path) -> int:
     total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.stat().st_size if path.is_file() else 0
-        except OSError:
-            continue
+    for place, _, names in os.walk(folder):  # which passes over what vanishes meanwhile
+        for name in names:
+            with suppress(OSError):
+                total += Path(place, name).stat().st_size
     return total
 
 
 def main() -> None:
     """Run both commands and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--cells", type=int, default=10_000)
-    cells = parser.parse_args().cells
+    options, words = parser.parse_known_args()
+    cells = options.cells
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         path, store = folder / "grid.yaml", folder / "store"
         path.write_text(GRID.format(seeds=list(range(cells))))
         program = "from lbray.cli import main; main()"
-        command = [sys.executable, "-c", program, "sweep", str(path), "--store", str(store)]
+        command = [sys.executable, "-c", program, "sweep", str(path), "--store", str(store), *words]
         alone = seconds_alone(path, folder / "alone")
         first, again = cost(command, store), cost(command, store)
-    actors = len(os.sched_getaffinity(0))
-    per_cell = first.seconds * actors / cells
-    print(f"{cells:,} cells on {actors} actors; alone, a cell takes {alone * 1000:.0f} ms")
-    print("| | seconds | per cell and actor, ms | driver, MiB | Tune's own files, MiB |")
-    print("|---|---:|---:|---:|---:|")
-    row = f"{per_cell * 1000:.0f} | {first.memory:.0f} | {first.scratch:.1f}"
-    print(f"| sweep | {first.seconds:.0f} | {row} |")
-    print(f"| again, all results there | {again.seconds:.1f} | – | {again.memory:.0f} | – |")
+    cores = len(os.sched_getaffinity(0))
+    per_cell = first.seconds / cells
+    print(
+        f"{cells:,} cells on {cores} cores{' '.join(['', *words])}: {1000 * per_cell:.0f} ms per "
+        f"cell; alone on one core, a cell takes {1000 * alone:.0f} ms"
+    )
+    print("| | seconds | driver, MiB | Tune's own files, MiB |")
+    print("|---|---:|---:|---:|")
+    print(f"| sweep | {first.seconds:.0f} | {first.memory:.0f} | {first.scratch:.1f} |")
+    print(f"| again, all results there | {again.seconds:.1f} | {again.memory:.0f} | – |")
 
 
 if __name__ == "__main__":

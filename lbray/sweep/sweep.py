@@ -31,6 +31,9 @@ from lbray.sweep.watcher import StopsWithTheStore, Watcher
 _MOST_DEATHS = 50
 """How often a trial is started again in any case. The watcher counts those that its cell may be to
 blame for; the others are lost nodes."""
+_MOST_CELLS = 5_000
+"""How many cells one Tune experiment has at most: it keeps 0.1 MB of memory for each that it ever
+had, and writes its state anew with all of them."""
 _POLL_S = 1.0
 
 
@@ -158,9 +161,10 @@ class _Run:
         if self.limits.hours is not None:
             self.watcher.deadline = time.monotonic() + 3600 * self.limits.hours
         while cells:
-            self._fit(cells)
-            if self.watcher.must_stop:
-                return False
+            for start in range(0, len(cells), _MOST_CELLS):
+                self._fit(cells[start : start + _MOST_CELLS])
+                if self.watcher.must_stop:
+                    return False
             cells = self._left_by_others()
         return True
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 from sweeps import GRID, LONG, Driver, actors, experiment, left_behind, numbers, run, wait_until
 
 from lbray.planning import plan
+from lbray.spec import Cell
 from lbray.store import Store
+from lbray.sweep.sweep import _Run
 from lbray.training import run_cell
 
 USER_MODULE = '''
@@ -49,13 +52,25 @@ def test_every_cell_gets_its_result(undisturbed):
     assert kinds.count("cell_started") == kinds.count("cell_done") == 6
 
 
-def test_neither_actors_nor_their_number_change_a_result(undisturbed, tmp_path: Path):
+def test_neither_actors_nor_their_number_nor_tunes_experiments_change_a_result(
+    undisturbed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     declared, reference, _ = undisturbed
     inline, one_actor = Store(str(tmp_path / "inline")), Store(str(tmp_path / "one"))
     for cell in declared.cells():
         run_cell(cell, inline)
     assert numbers(inline, declared) == numbers(reference, declared)
+    in_one_experiment = _Run._fit
+    sizes = []
+
+    def fit(self: _Run, cells: list[Cell]) -> None:
+        sizes.append(len(cells))
+        in_one_experiment(self, cells)
+
+    monkeypatch.setattr(_Run, "_fit", fit)
+    monkeypatch.setattr(sys.modules[_Run.__module__], "_MOST_CELLS", 4)
     run(declared, one_actor, actors(1))
+    assert sizes == [4, 2]
     assert numbers(one_actor, declared) == numbers(reference, declared)
 
 
