@@ -25,6 +25,11 @@ _BACKBONES: dict[str, Callable[[int, int], nn.Module]] = {
 }
 
 
+def own_names() -> tuple[str, ...]:
+    """The backbones of lbray itself."""
+    return tuple(_BACKBONES)
+
+
 def names() -> tuple[str, ...]:
     """The backbones of lbray itself, then torchvision's classifiers."""
     from torchvision import models

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lbray.cli.completion import experiments
 from lbray.cli.options import data_root_option, store_option
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", shell_complete=experiments)
 @store_option
 @data_root_option
 @click.option(

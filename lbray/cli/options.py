@@ -15,6 +15,7 @@ store_option = click.option(
     default="results",
     show_default=True,
     envvar="LBRAY_STORE",
+    show_envvar=True,
     metavar="URI",
     help="Where artefacts go: a folder, s3://… or gs://….",
 )
@@ -22,6 +23,7 @@ data_root_option = click.option(
     "--data-root",
     type=click.Path(file_okay=False, path_type=Path, resolve_path=True),
     envvar="LBRAY_DATA",
+    show_envvar=True,
     help="Where datasets lie.  [default: ~/.cache/lbray/datasets]",
 )
 set_option = click.option(
