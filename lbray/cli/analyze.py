@@ -65,7 +65,11 @@ def analyze(
         )
     frame = analysis.with_structure(frame, artefacts, data_root, _progress("measuring cells"))
     if frame.empty:
-        raise InputError(f"experiment is '{name}', of which no cell's weights can be used.")
+        *_, why = analysis.left_out(frame).values()
+        raise InputError(
+            f"experiment is '{name}', of which no cell's weights can be used; the last one's "
+            f"reason: {why}"
+        )
     frame = analysis.with_similarity(frame, artefacts, data_root, _progress("comparing latents"))
     frame = analysis.with_epochs_to_baseline(frame, artefacts)
     summary = analysis.summarise(frame)

@@ -35,8 +35,12 @@ set_option = click.option(
 )
 
 
-def parse_overrides(overrides: tuple[str, ...]) -> dict[str, Any]:
+def parse_overrides(overrides: tuple[str, ...], named: str = "--set") -> dict[str, Any]:
     """Turn ``KEY=VALUE`` words into settings; values are YAML.
+
+    Args:
+        overrides: the words.
+        named: what messages call a word.
 
     Raises:
         InputError: a word has no ``=``, or its value is not YAML.
@@ -48,9 +52,11 @@ def parse_overrides(overrides: tuple[str, ...]) -> dict[str, Any]:
     for word in overrides:
         key, equals, value = word.partition("=")
         if not equals or not key:
-            raise InputError(f"--set is '{word}', but must be KEY=VALUE, such as seed=3.")
+            raise InputError(f"{named} is '{word}', but must be KEY=VALUE, such as seed=3.")
         try:
             settings[key.strip()] = yaml.load(value, Loader=ExperimentLoader)
         except yaml.YAMLError:
-            raise InputError(f"--set {key} is '{value}', which is not a YAML value.") from None
+            raise InputError(
+                f"{named} is '{word}', of which '{value}' is not a YAML value."
+            ) from None
     return settings

@@ -160,7 +160,7 @@ class Cell(BaseModel):
     def _validated(cls, settings: Mapping[str, Any], *, resolved: bool) -> Self:
         for name in settings:
             if name not in cls.field_names():
-                raise InputError.unknown("field", name, cls.field_names())
+                raise InputError.unknown("setting", name, cls.field_names())
         try:
             return cls.model_validate(settings, context={"resolved": resolved})
         except ValidationError as problem:
