@@ -6,7 +6,7 @@ STORE ?= results
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: setup demo test test-faults test-cluster cluster-check check format clean
+.PHONY: setup demo test test-faults test-cluster cluster-check check format docs clean
 
 setup: $(INSTALLED)
 
@@ -53,6 +53,10 @@ check: setup
 format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# the parts of docs/commands.md and docs/experiment-file.md that the code decides
+docs: setup
+	$(BIN)/python docs/generate.py
 
 clean:
 	rm -rf $(VENV) *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -97,12 +97,17 @@ def read(path: Path) -> Printed:
         raise InputError(f"{path} has the columns {', '.join(columns)}; it must have {_LAYOUTS}.")
     for line, row in enumerate(rows, start=2):
         if None in row or None in row.values():
+            extra = row.pop(None, [])
+            cells = sum(each is not None for each in row.values()) + len(extra)
             raise InputError(
-                f"{path}, line {line} must have {len(columns)} cells, one per column of the header."
+                f"{path}, line {line} has {cells} cells, but must have {len(columns)}, one per "
+                "column of the header."
             )
     found = layout()
     if not found.numbers:
-        raise InputError(f"{path} has no rows of numbers.")
+        raise InputError(
+            f"{path} has no rows of numbers, but must have at least one below its header."
+        )
     return found
 
 

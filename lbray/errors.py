@@ -21,12 +21,21 @@ class InputError(LbrayError):
     """One sentence that names the field, the value that was given and what is allowed."""
 
     @classmethod
-    def unknown(cls, kind: str, given: object, allowed: Iterable[str]) -> InputError:
-        """An `InputError` for a name that does not exist, with the nearest one that does."""
+    def unknown(
+        cls, kind: str, given: object, allowed: Iterable[str], shown: str | None = None
+    ) -> InputError:
+        """An `InputError` for a name that does not exist, with the nearest one that does.
+
+        Args:
+            kind: what has such a name.
+            given: the name.
+            allowed: every name that exists.
+            shown: what to say is allowed, where the names are too many to be read.
+        """
         names = sorted(allowed)
         close = difflib.get_close_matches(str(given), names, n=1)
-        hint = f"did you mean '{close[0]}'? " if close else ""
-        return cls(f"unknown {kind} '{given}'; {hint}Allowed: {', '.join(names) or 'none'}.")
+        hint = f"did you mean '{close[0]}'? Allowed" if close else "allowed"
+        return cls(f"unknown {kind} '{given}'; {hint}: {shown or ', '.join(names) or 'none'}.")
 
 
 class DamagedArtefact(LbrayError):

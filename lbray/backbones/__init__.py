@@ -2,6 +2,15 @@
 
 from lbray.backbones.backbone import Backbone, latent_width
 from lbray.backbones.dropout import Dropout
-from lbray.backbones.registry import build, check_fit, check_name, names
+from lbray.backbones.registry import build, check_fit, check_name, names, own_names
 
-__all__ = ["Backbone", "Dropout", "build", "check_fit", "check_name", "latent_width", "names"]
+__all__ = [
+    "Backbone",
+    "Dropout",
+    "build",
+    "check_fit",
+    "check_name",
+    "latent_width",
+    "names",
+    "own_names",
+]

@@ -25,6 +25,11 @@ _BACKBONES: dict[str, Callable[[int, int], nn.Module]] = {
 }
 
 
+def own_names() -> tuple[str, ...]:
+    """The backbones of lbray itself."""
+    return tuple(_BACKBONES)
+
+
 def names() -> tuple[str, ...]:
     """The backbones of lbray itself, then torchvision's classifiers."""
     from torchvision import models
@@ -40,7 +45,8 @@ def check_name(name: str) -> None:
         InputError: it is neither.
     """
     if ":" not in name and name not in _BACKBONES and name not in names():
-        raise InputError.unknown("backbone", name, [*names(), "MODULE:ATTRIBUTE"])
+        shown = f"{', '.join(_BACKBONES)}, a classifier of torchvision, or MODULE:ATTRIBUTE"
+        raise InputError.unknown("backbone", name, names(), shown)
 
 
 def build(name: str, num_classes: int, in_channels: int) -> nn.Module:
@@ -79,7 +85,10 @@ def _user_backbone(name: str, num_classes: int, in_channels: int) -> nn.Module:
             f"in_channels ({problem})."
         ) from None
     if not isinstance(backbone, nn.Module):
-        raise InputError(f"backbone is '{name}', which must return a torch.nn.Module.")
+        raise InputError(
+            f"backbone is '{name}', which must return a torch.nn.Module, but gave a "
+            f"{type(backbone).__name__}."
+        )
     return backbone
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lbray.cli.completion import experiments
 from lbray.cli.options import data_root_option, store_option
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", shell_complete=experiments)
 @store_option
 @data_root_option
 @click.option(
@@ -64,7 +65,11 @@ def analyze(
         )
     frame = analysis.with_structure(frame, artefacts, data_root, _progress("measuring cells"))
     if frame.empty:
-        raise InputError(f"experiment is '{name}', of which no cell's weights can be used.")
+        *_, why = analysis.left_out(frame).values()
+        raise InputError(
+            f"experiment is '{name}', of which no cell's weights can be used; the last one's "
+            f"reason: {why}"
+        )
     frame = analysis.with_similarity(frame, artefacts, data_root, _progress("comparing latents"))
     frame = analysis.with_epochs_to_baseline(frame, artefacts)
     summary = analysis.summarise(frame)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 from tabulate import tabulate
 
+from lbray.cli.completion import datasets as dataset_names
 from lbray.cli.options import data_root_option, store_option
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def list_datasets(data_root: Path | None) -> int:
 
 
 @data.command()
-@click.argument("name")
+@click.argument("name", shell_complete=dataset_names)
 @data_root_option
 def fetch(name: str, data_root: Path | None) -> int:
     """Download dataset NAME unless it is on disk, and check it."""
@@ -53,7 +54,7 @@ def fetch(name: str, data_root: Path | None) -> int:
 
 
 @data.command()
-@click.argument("name")
+@click.argument("name", shell_complete=dataset_names)
 @data_root_option
 def verify(name: str, data_root: Path | None) -> int:
     """Check every byte of dataset NAME on disk against what was published."""
@@ -63,7 +64,7 @@ def verify(name: str, data_root: Path | None) -> int:
 
 
 @data.command()
-@click.argument("name")
+@click.argument("name", shell_complete=dataset_names)
 @store_option
 @data_root_option
 def push(name: str, store: str, data_root: Path | None) -> int:

@@ -7,11 +7,18 @@ from pathlib import Path
 
 import click
 
+from lbray.cli.completion import datasets as dataset_names
+from lbray.cli.completion import experiment_files
 from lbray.cli.options import data_root_option
 
 
 @click.command()
-@click.argument("experiment", required=False, type=click.Path(path_type=Path))
+@click.argument(
+    "experiment",
+    required=False,
+    type=click.Path(path_type=Path),
+    shell_complete=experiment_files,
+)
 @click.option(
     "--address",
     metavar="ADDRESS",
@@ -24,10 +31,21 @@ from lbray.cli.options import data_root_option
     metavar="FILE",
     help="Also ask the cloud whether 'ray up FILE' can start what it names.",
 )
-@click.option("--store", envvar="LBRAY_STORE", metavar="URI", help="Try to use this store.")
+@click.option(
+    "--store",
+    envvar="LBRAY_STORE",
+    show_envvar=True,
+    metavar="URI",
+    help="Try to use this store.",
+)
 @data_root_option
 @click.option(
-    "--dataset", "datasets", multiple=True, metavar="NAME", help="One that must be there."
+    "--dataset",
+    "datasets",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=dataset_names,
+    help="One that must be there.",
 )
 @click.option("--json", "as_json", is_flag=True, help="As one JSON list, a machine each.")
 def doctor(

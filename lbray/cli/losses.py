@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lbray.cli.completion import losses as loss_names
+
 if TYPE_CHECKING:
     from lbray.losses import Description
 
@@ -15,7 +17,7 @@ _WIDTH = 100
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=loss_names)
 @click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
 def losses(names: tuple[str, ...], as_json: bool) -> int:
     """Describe the losses: equation, parameters with their defaults, what to know of each.

@@ -37,7 +37,7 @@ def main() -> None:
     """Run the command line and exit with its code."""
     sys.path.insert(0, str(Path.cwd()))  # where MODULE:ATTRIBUTE of the user's own is looked for
     try:
-        code = lbray.main(standalone_mode=False)
+        code = lbray.main(prog_name="lbray", standalone_mode=False)
     except click.exceptions.Abort:
         code = 130
     except click.ClickException as problem:

@@ -15,6 +15,7 @@ store_option = click.option(
     default="results",
     show_default=True,
     envvar="LBRAY_STORE",
+    show_envvar=True,
     metavar="URI",
     help="Where artefacts go: a folder, s3://… or gs://….",
 )
@@ -22,6 +23,7 @@ data_root_option = click.option(
     "--data-root",
     type=click.Path(file_okay=False, path_type=Path, resolve_path=True),
     envvar="LBRAY_DATA",
+    show_envvar=True,
     help="Where datasets lie.  [default: ~/.cache/lbray/datasets]",
 )
 set_option = click.option(
@@ -33,8 +35,12 @@ set_option = click.option(
 )
 
 
-def parse_overrides(overrides: tuple[str, ...]) -> dict[str, Any]:
+def parse_overrides(overrides: tuple[str, ...], named: str = "--set") -> dict[str, Any]:
     """Turn ``KEY=VALUE`` words into settings; values are YAML.
+
+    Args:
+        overrides: the words.
+        named: what messages call a word.
 
     Raises:
         InputError: a word has no ``=``, or its value is not YAML.
@@ -46,9 +52,11 @@ def parse_overrides(overrides: tuple[str, ...]) -> dict[str, Any]:
     for word in overrides:
         key, equals, value = word.partition("=")
         if not equals or not key:
-            raise InputError(f"--set is '{word}', but must be KEY=VALUE, such as seed=3.")
+            raise InputError(f"{named} is '{word}', but must be KEY=VALUE, such as seed=3.")
         try:
             settings[key.strip()] = yaml.load(value, Loader=ExperimentLoader)
         except yaml.YAMLError:
-            raise InputError(f"--set {key} is '{value}', which is not a YAML value.") from None
+            raise InputError(
+                f"{named} is '{word}', of which '{value}' is not a YAML value."
+            ) from None
     return settings

@@ -30,7 +30,7 @@ def run(settings: tuple[str, ...], store: str, data_root: Path | None, threads: 
     from lbray.store import Store
     from lbray.training import run_cell
 
-    cell = Cell.from_mapping({"seed": 0, "lambda": 0.0, **parse_overrides(settings)})
+    cell = Cell.from_mapping({"seed": 0, "lambda": 0.0, **parse_overrides(settings, "the setting")})
     artefacts = Store(store)
     preflight(plan([cell], artefacts), artefacts, data_root, at_once=1)
     click.echo(f"{cell.id}  {cell.label}", err=True)

@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 
 import click
 
+from lbray.cli.completion import experiment_names
 from lbray.cli.options import store_option
 
 _POLL_S = 1.0
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", shell_complete=experiment_names)
 @store_option
 @click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
 def status(experiment: str, store: str, as_json: bool) -> int:
@@ -46,7 +47,7 @@ def status(experiment: str, store: str, as_json: bool) -> int:
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", shell_complete=experiment_names)
 @store_option
 @click.option("--json", "as_json", is_flag=True, help="Each event as a line of JSON.")
 def watch(experiment: str, store: str, as_json: bool) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lbray.cli.completion import experiment_files
 from lbray.cli.options import data_root_option, parse_overrides, set_option, store_option
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("experiment", type=click.Path(path_type=Path))
+@click.argument("experiment", type=click.Path(path_type=Path), shell_complete=experiment_files)
 @store_option
 @data_root_option
 @set_option

@@ -101,14 +101,18 @@ class Folder:
             return _Member(str(path), parts[1], parts[0])
         if not parted and len(parts) == 2:
             return _Member(str(path), parts[0], "")
-        expected = "train/CLASS/ nor in test/CLASS/" if parted else "CLASS/ nor in train/CLASS/"
-        raise InputError(f"{self._path}: {path} lies neither directly in {expected}; move it.")
+        expected = (
+            "train/CLASS/ or test/CLASS/" if parted else "CLASS/, train/CLASS/ or test/CLASS/"
+        )
+        raise InputError(f"{self._path}: {path} must lie directly in {expected}; move it.")
 
     def _classes(self, members: list[_Member]) -> tuple[str, ...]:
         parts = {member.part for member in members}
         if parts < set(_PARTS):
             (there,), (absent,) = parts, set(_PARTS) - parts
-            raise InputError(f"{self._path} has images in {there}/ but none in {absent}/.")
+            raise InputError(
+                f"{self._path} has images in {there}/ but none in {absent}/; it needs both."
+            )
         classes = {member.label for member in members if member.part != "test"}
         for member in members:
             if member.label not in classes:

@@ -59,7 +59,10 @@ def received(fingerprint: str) -> Dataset:
     """
     dataset = decoded_file.read(_path(fingerprint))
     if dataset is None or dataset.fingerprint != fingerprint:
-        raise InputError(f"the copy {_path(fingerprint)} of a dataset is damaged or gone.")
+        raise InputError(
+            f"the copy {_path(fingerprint)} of a dataset is damaged or gone; the same command "
+            "again takes it from the store."
+        )
     return dataset
 
 

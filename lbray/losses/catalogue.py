@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import re
 import sys
 from dataclasses import dataclass
 from typing import Any
 
+from lbray.docstrings import sections
 from lbray.losses.registry import default_warmup_epochs, fillable, made_by, parameters, required
-
-_SECTION = re.compile(r"^(Args|Attributes|Raises|Returns|Yields|Examples?|Notes?):\n", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,8 @@ def describe(name: str) -> Description:
         InputError: there is no such loss.
     """
     maker = made_by(name)
-    text, arguments = _sections(_own_docstring(maker))
+    text, parts = sections(_own_docstring(maker))
+    arguments = parts.get("Args", {})
     if maker.__module__.startswith("lbray.losses."):  # a module each, whose docstring is the title
         title = inspect.getdoc(sys.modules[maker.__module__]) or ""
     else:
@@ -79,12 +78,3 @@ def describe(name: str) -> Description:
 def _own_docstring(maker: object) -> str:
     """Not a base's, nor that of `torch.nn.Module`, as `inspect.getdoc` would give."""
     return inspect.cleandoc(getattr(maker, "__dict__", {}).get("__doc__") or maker.__doc__ or "")
-
-
-def _sections(docstring: str) -> tuple[str, dict[str, str]]:
-    """The text above a docstring's sections, and the entries of its ``Args``."""
-    text, *sections = _SECTION.split(docstring)
-    contents = dict(zip(sections[::2], sections[1::2], strict=True))
-    entries = re.split(r"^    (\w+): ", contents.get("Args", ""), flags=re.MULTILINE)[1:]
-    notes = [" ".join(note.split()) for note in entries[1::2]]
-    return text, dict(zip(entries[::2], notes, strict=True))

@@ -187,13 +187,19 @@ def build(name: str, **params: Any) -> LatentLoss:
     params = {key: value for key, value in params.items() if not (value is None and key in needed)}
     for parameter in needed:
         if parameter not in params:
-            raise InputError(f"loss {name}: {parameter} is missing, and has no default.")
+            raise InputError(
+                f"loss {name}: {parameter} is missing, and has no default; give it beside the "
+                f"loss's name: {{name: {name}, {parameter}: …}}."
+            )
     try:
         loss = maker(**params)
     except (ValueError, TypeError) as problem:
         raise InputError(f"loss {name}: {problem}.") from None
     if not isinstance(loss, nn.Module):
-        raise InputError(f"loss is '{name}', which must return a torch.nn.Module.")
+        raise InputError(
+            f"loss is '{name}', which must return a torch.nn.Module, but gave a "
+            f"{type(loss).__name__}."
+        )
     return loss if isinstance(loss, LatentLoss) else _Adapted(loss)
 
 

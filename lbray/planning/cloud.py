@@ -74,7 +74,8 @@ def _aws(cluster: dict[str, Any]) -> list[str]:
     except (BotoCoreError, ClientError, ValueError) as problem:
         return [f"AWS does not tell what the region '{region}' has: {problem}."]
     return [
-        f"InstanceType is {each}, which the region {region} does not have; choose another of both."
+        f"InstanceType is {each}, which the region {region} does not have; choose another "
+        "type or region."
         for each in types
         if each not in offered
     ]

@@ -57,8 +57,8 @@ class Machine:
         """
         if not self.count and wishes.at_once is None:
             raise InputError(
-                "the cluster has no device yet, so how many to ask it for must be said: "
-                "--actors N, with --gpus-per-cell 1 if they are GPUs."
+                "--actors is missing, but the cluster has no device yet to be counted; "
+                "give --actors N, with --gpus-per-cell 1 if they are GPUs."
             )
         workers = (wishes.at_once or 0) * (wishes.workers_per_cell or 1)
         cores = max(self.cores, workers * wishes.threads)
@@ -188,7 +188,9 @@ def _slots(machine: Machine, wishes: Wishes) -> int:
     share = wishes.gpus_per_cell
     if machine.device == "cpu":
         if share is not None:
-            raise InputError(f"--gpus-per-cell is {share:g}, but there is no GPU here.")
+            raise InputError(
+                f"--gpus-per-cell is {share:g}, but there is no GPU here; leave it out."
+            )
         if wishes.threads > machine.count:
             raise InputError(
                 f"--threads is {wishes.threads}, but must be at most {machine.count}, the cores."

@@ -36,7 +36,16 @@ PAPER_BACKBONES = {
 _BALANCE = {"lambda_schedule": "constant", "lambda_step": None, "loss_learning_rate_factor": 1.0}
 """Settings of the distance loss's weight and of what it learns, as the baseline has them."""
 
-_DEFAULT_STEP = 0.5
+OF_THE_BASELINE: dict[str, Any] = {
+    "loss": BASELINE,
+    "loss_params": {},
+    "lambda": 0.0,
+    "warmup_epochs": 0,
+    **_BALANCE,
+}
+"""What the baseline has, whatever was written."""
+
+DEFAULT_STEP = 0.5
 
 _SPLIT_SETTINGS = ("validation_fraction", "split_seed", "train_size", "test_size")
 
@@ -50,6 +59,37 @@ class Cell(BaseModel):
     the baseline has λ = 0 whatever was written, settings that act only with another one have their
     default without it, and parameters that were left out stand with their defaults. Each field's
     description is what it may be, and is quoted when it is not.
+
+    Attributes:
+        dataset: what is trained and tested on.
+        backbone: the network between images and latents, with its head.
+        loss: the distance loss beside the cross-entropy; the baseline has none.
+        loss_params: the distance loss's parameters. In a file they stand beside its name, as in
+            `loss: {name: triplet, margin: 0.2}`, and each may be a list.
+        lam: λ, the distance loss's share: L = λ·L_dist + (1 − λ)·L_CE. At 0 the cell is the
+            baseline, whatever the loss.
+        warmup_epochs: epochs at the start in which λ is 0.
+        lambda_schedule: how λ goes over the epochs after the warm-up. Linear and cosine rise from
+            0 to λ, step leaps to it, learned begins at it and weights both parts by what they
+            learn.
+        lambda_step: the share of the epochs after the warm-up that lies before the leap.
+        loss_learning_rate_factor: times learning_rate, for what the loss learns itself: proxies,
+            centres, the learned balance.
+        seed: decides the initial weights, the order of batches and dropout. The loss and λ do not
+            enter these, so cells of one seed are pairs.
+        max_epochs: the most epochs that are trained.
+        patience: after so many epochs without a better validation accuracy the training ends.
+        plateau_patience: epochs without a better validation accuracy that are borne before the
+            learning rate falls.
+        plateau_factor: what the learning rate is multiplied by when it falls.
+        batch_size: images per step.
+        learning_rate: Adam's, at the start.
+        precision: of the network's arithmetic; losses stay in float32.
+        validation_fraction: the share of the training images that is kept for validation, drawn
+            stratified.
+        split_seed: decides which images these are, and which ones the two sizes draw.
+        train_size: how many training images there are, validation included, drawn stratified.
+        test_size: how many test images there are, drawn stratified.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -120,7 +160,7 @@ class Cell(BaseModel):
     def _validated(cls, settings: Mapping[str, Any], *, resolved: bool) -> Self:
         for name in settings:
             if name not in cls.field_names():
-                raise InputError.unknown("field", name, cls.field_names())
+                raise InputError.unknown("setting", name, cls.field_names())
         try:
             return cls.model_validate(settings, context={"resolved": resolved})
         except ValidationError as problem:
@@ -147,13 +187,12 @@ class Cell(BaseModel):
         elif params:
             raise InputError(f"loss_params is {dict(params)}, but the baseline has no parameters.")
         if loss == BASELINE or _is_zero(settings.get("lambda")):
-            settings |= {"loss": BASELINE, "loss_params": {}, "lambda": 0.0, "warmup_epochs": 0}
-            return settings | _BALANCE
+            return settings | OF_THE_BASELINE
         if settings.get("warmup_epochs") is None:
             settings["warmup_epochs"] = _default_warmup(loss, settings.get("max_epochs", 100))
         schedule = settings.setdefault("lambda_schedule", "constant")
         if schedule == "step" and settings.get("lambda_step") is None:
-            settings["lambda_step"] = _DEFAULT_STEP
+            settings["lambda_step"] = DEFAULT_STEP
         if schedule != "step" and _is_between(settings.get("lambda_step"), 0, 1):
             settings["lambda_step"] = None
         if schedule != "learned" and _is_between(settings.get("loss_learning_rate_factor"), 0, 1e6):

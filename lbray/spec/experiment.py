@@ -124,7 +124,8 @@ def _read(path: Path) -> dict[str, Any]:
     except yaml.YAMLError as problem:
         raise InputError(f"{path} is not valid YAML: {' '.join(str(problem).split())}.") from None
     if not isinstance(declared, dict):
-        raise InputError(f"{path} must map 'blocks' to a list, but holds {declared!r}.")
+        held = "is empty" if declared is None else f"holds {declared!r}"
+        raise InputError(f"{path} must map 'blocks' to a list, but {held}.")
     return declared
 
 
@@ -133,7 +134,7 @@ def _expand(block: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     axes: dict[str, list[Any]] = {}
     for name, value in block.items():
         if name not in _fields():
-            raise InputError.unknown("field", name, _fields())
+            raise InputError.unknown("setting", name, _fields())
         values = _axis(name, value)
         axes[name] = (
             [v for each in values for v in _loss_variants(each)] if name == "loss" else values

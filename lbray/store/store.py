@@ -84,9 +84,9 @@ class Store:
     def _record(self, name: str) -> dict[str, Any]:
         content = self.files.read(_record(name))
         if content is None:
-            raise InputError.unknown(
-                f"experiment in the store '{self.location}'", name, self.experiments()
-            )
+            known = self.experiments()
+            shown = f"{', '.join(known) or 'none yet'} (in the store '{self.location}')"
+            raise InputError.unknown("experiment", name, known, shown)
         try:
             record = json.loads(content)
             if not isinstance(record["cells"], list):

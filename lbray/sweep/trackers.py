@@ -52,7 +52,7 @@ def _tensorboard(experiment: str, store: Store) -> tune.Callback:
     if not store.files.is_local:
         raise InputError(
             f"--tracker is tensorboard, which writes into a local store, but the store is "
-            f"'{store.location}'."
+            f"'{store.location}'; leave it out, or give mlflow or wandb."
         )
     return TensorBoard(store.files.path(f"tensorboard/{experiment}"))
 

@@ -104,7 +104,7 @@ def test_possible_means_and_deviations_are_those_of_every_list_of_numbers():
     [
         ("a,b\n1,2\n", "has the columns a, b; it must have"),
         ("a_mean\nx\n", "line 2: a_mean is 'x', but must be a number"),
-        ("a_mean,b\n1\n", "line 2 must have 2 cells"),
+        ("a_mean,b\n1\n", "line 2 has 1 cells, but must have 2"),
         ("a_mean\n", "has no rows of numbers"),
         ("", "has the columns"),
         ("metric,mean,variant,printed_improvement_x_vs_y\nf1,1,a,2%\n", "unknown variant"),

@@ -32,12 +32,15 @@ def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.Capture
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
     [
-        (["lamda=0.5"], "unknown field 'lamda'; did you mean 'lambda'?"),
+        (["lamda=0.5"], "unknown setting 'lamda'; did you mean 'lambda'?"),
         (["loss=magnet", "lambda=1.5"], "lambda is 1.5, but must be a number from 0 to 1."),
         (["loss=magent", "lambda=0.5"], "unknown loss 'magent'; did you mean 'magnet'?"),
         (["loss={name: magnet, alfa: 1}", "lambda=0.5"], "did you mean 'alpha'?"),
         (["dataset=cifar11"], "unknown dataset 'cifar11'; did you mean 'cifar1"),
-        (["backbone=cnnn"], "unknown backbone 'cnnn'; did you mean 'cnn'?"),
+        (
+            ["backbone=cnnn"],
+            "unknown backbone 'cnnn'; did you mean 'cnn'? Allowed: cnn, vgg16, resnet50, a ",
+        ),
         (["backbone=vgg16"], "backbone is 'vgg16', which cannot take images of 1×8×8"),
         (["loss=pml:CircleLos", "lambda=0.5"], "did you mean 'CircleLoss'?"),
         (
@@ -106,10 +109,11 @@ def test_a_corrupt_image_is_refused_by_name(call, tmp_path: Path):
         (["sweep", "absent.yaml"], "cannot read the experiment absent.yaml: No such file"),
         (["run", "dataset=digits", "lambda=2", "loss=magnet"], "lambda is 2, but must be"),
         (["run"], "dataset is missing"),
-        (["analyze", "absent"], "unknown experiment in the store"),
+        (["run", "digits"], "the setting is 'digits', but must be KEY=VALUE, such as seed=3."),
+        (["analyze", "absent"], "unknown experiment 'absent'; allowed: none yet (in the store"),
         (["audit", "absent.csv"], "cannot read the table absent.csv: No such file"),
         (["audit", "good.yaml"], "it must have the columns X_mean"),
-        (["status", "absent"], "unknown experiment in the store"),
+        (["status", "absent"], "unknown experiment 'absent'; allowed: none yet (in the store"),
         (["data", "verify", "fashon_mnist"], "did you mean 'fashion_mnist'?"),
         (["sweep", "good.yaml", "--store", "gopher://x/y"], "store is 'gopher://x/y'"),
         (["sweep", "good.yaml", "--actors", "0"], "--actors"),

@@ -146,5 +146,5 @@ def test_a_region_without_the_instance_type_is_found(
         path.write_text(AWS.format(region="us-west-2", kind="g99.xlarge"))
         assert cloud_problems(path) == [
             "InstanceType is g99.xlarge, which the region us-west-2 does not have; choose another "
-            "of both."
+            "type or region."
         ]

@@ -158,7 +158,7 @@ def test_an_installed_package_may_register_a_loss(monkeypatch: pytest.MonkeyPatc
         ("pml:SupConLoss", {"distance": 1.0}, "unknown parameter of the loss pml:SupConLoss"),
         ("pml:TripletMarginLoss", {"margin": -1}, "margin is -1, but must be a number from 0"),
         ("pml:TripletMarginLoss", {"swap": 1}, "swap is 1, but must be true or false"),
-        ("pml:ProxyNCALoss", {"num_classes": 3}, "embedding_size is missing, and has no default."),
+        ("pml:ProxyNCALoss", {"num_classes": 3}, "embedding_size is missing, and has no default;"),
         ("nowhere:Loss", {}, "must be an importable callable"),
         (f"{__name__}:Spread", {"wieght": 1.0}, "did you mean 'weight'?"),
     ],

@@ -81,7 +81,11 @@ def test_threads_and_fractions_of_a_gpu_change_how_many_run_at_once():
         ),
         (GPUS, Wishes(gpus_per_cell=1.5), "--gpus-per-cell is 1.5, but must be a fraction of one"),
         (GPUS, Wishes(gpus_per_cell=9), "--gpus-per-cell is 9, but must be a fraction of one"),
-        (CORES, Wishes(gpus_per_cell=1), "--gpus-per-cell is 1, but there is no GPU here."),
+        (
+            CORES,
+            Wishes(gpus_per_cell=1),
+            "--gpus-per-cell is 1, but there is no GPU here; leave it out.",
+        ),
         (CORES, Wishes(threads=5), "--threads is 5, but must be at most 4, the cores."),
         (
             CORES,

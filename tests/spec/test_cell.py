@@ -153,7 +153,7 @@ def test_the_label_names_what_differs_from_the_defaults():
         ({"seed": None}, "seed is None, but must be a whole number from 0."),
         ({"batch_size": 1}, "batch_size is 1, but must be a whole number from 2."),
         ({"precision": "fp16"}, "precision is 'fp16', but must be float32 or bfloat16 (autocast)."),
-        ({"lamda": 0.5}, "unknown field 'lamda'; did you mean 'lambda'?"),
+        ({"lamda": 0.5}, "unknown setting 'lamda'; did you mean 'lambda'?"),
         ({"loss": "magent"}, "unknown loss 'magent'; did you mean 'magnet'?"),
         ({"dataset": "fashion-mnist"}, "did you mean 'fashion_mnist'?"),
         ({"backbone": "vgg_16"}, "unknown backbone 'vgg_16'; did you mean 'vgg16'?"),
