@@ -43,7 +43,7 @@ class Best:
 class Board:
     """What is running, what came out, how long it will take.
 
-    Begins empty; `apply` advances it by one event of `lbray.store.Store.events`. What the events
+    Begins empty; `apply` advances it by one event of `lbray.store.EventLog`. What the events
     are, and what each holds, is written there where they are made: `lbray.sweep.journal`.
 
     Attributes:
