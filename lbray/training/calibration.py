@@ -28,7 +28,7 @@ def grouping_pays(trainers: Sequence[Trainer]) -> bool:
     """Whether a `GroupedNetwork` of the trainers' models is faster than one after another, and
     does the same; measured once by a few steps of copies.
 
-    Never on a CPU: there a step of 2, 4 or 8 grouped networks took 1.7 to 3.4 times as long, see
+    Never on a CPU: there a step of 2, 4 or 8 grouped networks took 1.3 to 3 times as long, see
     ``benchmarks/fused.py``.
     """
     cell, splits = trainers[0].cell, trainers[0].splits
@@ -38,27 +38,27 @@ def grouping_pays(trainers: Sequence[Trainer]) -> bool:
     kind = (cell.backbone, splits.image_shape, cell.batch_size, cell.precision)
     key = (*kind, len(trainers), str(device))
     if key not in _known:
-        batch = splits.normalise(splits.train.images[: cell.batch_size])
         models = [trainer.model for trainer in trainers]
+        batch = splits.train.images[: cell.batch_size].repeat(len(models), 1, 1, 1)
+        images = splits.normalise(batch).unflatten(0, (len(models), -1))
         with torch.random.fork_rng():
-            _known[key] = _pays(models, batch, cell.precision)
+            _known[key] = _pays(models, images, cell.precision)
     return _known[key]
 
 
-def _pays(models: Sequence[nn.Module], batch: Tensor, precision: str) -> bool:
-    images = batch.expand(len(models), *batch.shape)
+def _pays(models: Sequence[nn.Module], images: Tensor, precision: str) -> bool:
     if not same_grouped(models, images, precision):
         return False
     together, apart = _copies(models), _copies(models)
     seconds: dict[Callable[..., Outputs], list[float]] = {_grouped: [], _in_turns: []}
     for step in range(1 + _STEPS):
         for compute, copies in ((_grouped, together), (_in_turns, apart)):
-            _wait_for(batch.device)
+            _wait_for(images.device)
             started = time.perf_counter()
             outputs = compute(copies, images, precision)
             totals = [logits.float().logsumexp(dim=1).sum() for _, logits in outputs]
             torch.autograd.backward(totals)
-            _wait_for(batch.device)
+            _wait_for(images.device)
             if step:  # the first one chooses algorithms
                 seconds[compute].append(time.perf_counter() - started)
     return median(seconds[_grouped]) < median(seconds[_in_turns])

@@ -118,6 +118,7 @@ class _Lanes:
                 if not totals:
                     return
                 torch.autograd.backward(totals)
+                network.hand_out_gradients()
                 for lane in lanes:
                     lane.step()
 

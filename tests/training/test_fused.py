@@ -211,7 +211,7 @@ def test_what_was_faster_is_chosen(slow: str, monkeypatch: pytest.MonkeyPatch):
 
     monkeypatch.setattr(calibration, slow, slowed)
     models = [backbones.build("cnn", 10, 1) for _ in range(2)]
-    assert calibration._pays(models, torch.randn(4, 1, 8, 8), "float32") is (slow == "_in_turns")
+    assert calibration._pays(models, torch.randn(2, 4, 1, 8, 8), "float32") is (slow == "_in_turns")
     assert not calibration.grouping_pays(trainers_of(cells_of([{}, {"seed": 1}])))
 
 
