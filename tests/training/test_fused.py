@@ -12,6 +12,7 @@ from small_cells import small_cell
 from torch import Tensor, nn
 
 from lbray import backbones, data, losses
+from lbray.errors import Diverged
 from lbray.spec import Cell
 from lbray.store import Store
 from lbray.training import calibration, run_cell, run_cells
@@ -78,17 +79,18 @@ class NoisyLoss(nn.Module):
 
 
 class Failing(nn.Module):
-    """Raises in its second epoch, or in the backward pass of it."""
+    """Goes wrong in its second epoch, at the second batch: as a number, or as it is computed."""
 
     def __init__(self, where: str) -> None:
         super().__init__()
         self.where = where
 
     def start_epoch(self, epoch: int, max_epochs: int) -> None:
-        self.epoch = epoch
+        self.epoch, self.batch = epoch, 0
 
     def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
-        if self.epoch == 1:
+        self.batch += 1
+        if (self.epoch, self.batch) == (1, 2):
             if self.where == "forward":
                 raise RuntimeError("no forward")
             if self.where == "backward":
@@ -175,6 +177,16 @@ def test_lanes_need_not_be_in_the_same_epoch():
         assert_same_state(one, other, 3e-3)
 
 
+def test_a_loss_that_fails_leaves_the_group_as_it_is():
+    cells = cells_of([{"loss": "magnet"}, MIXED[3], {"seed": 1}, MIXED[2]])
+    together, alone = trainers_of(cells), trainers_of(cells)
+    outcomes = run_epochs(together, [1] * 4, grouped=True)
+    assert [type(outcome) for outcome in outcomes] == [dict, RuntimeError, dict, Diverged]
+    for lane in (0, 2):
+        alone[lane].run_epoch(1)
+        assert_same_state(together[lane], alone[lane], 3e-3)
+
+
 def test_bfloat16_is_grouped_too():
     cells = cells_of([{"loss": "magnet"}, {"seed": 1}], precision="bfloat16")
     outcomes = run_epochs(trainers_of(cells), [0, 0], grouped=True)
@@ -216,7 +228,7 @@ def test_what_was_faster_is_chosen(slow: str, monkeypatch: pytest.MonkeyPatch):
 
 
 MIXED = [
-    {"loss": "magnet", "lambda": 0.3, "max_epochs": 3},
+    {"loss": "magnet", "lambda": 0.3, "max_epochs": 4},
     {"learning_rate": 1e-9, "max_epochs": 9, "patience": 2, "plateau_patience": 1},
     {"loss": f"{__name__}:Failing", "loss_params": {"where": "nan"}},
     {"loss": f"{__name__}:Failing", "loss_params": {"where": "forward"}},
@@ -276,12 +288,13 @@ def test_lanes_fail_and_end_for_themselves_and_are_filled_again(store: Store, al
     ] * 2
     assert results[cells[1].id].metrics["epochs/stopped"] == 3, "its patience, and no one else's"
     assert results[cells[0].id].provenance["lanes"] == 3
-    begun: list[str] = []
-    for cell, epoch in reporter.heard:
-        running = {*begun} - {c for c, e in reporter.heard if e is None}
-        assert len(running) <= 3
-        begun += [cell] if epoch == 0 else []
-    assert sorted(c for c, e in reporter.heard if e is None) == sorted(c.id for c in cells)
+    heard, running, most = reporter.heard, set(), 0
+    for cell, epoch in heard:
+        running = running - {cell} if epoch is None else running | {cell}
+        most = max(most, len(running))
+    assert most == 3
+    assert heard.index((cells[3].id, 0)) < heard.index((cells[0].id, None)), "a free lane is filled"
+    assert sorted(c for c, e in heard if e is None) == sorted(c.id for c in cells)
     assert run_cells(cells, store, lanes=3) == results, "what has a result is not trained again"
 
 
