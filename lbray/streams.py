@@ -43,3 +43,45 @@ def scope(seed: int, purpose: Purpose, epoch: int = 0) -> Iterator[None]:
     with torch.random.fork_rng():
         torch.manual_seed(stream_seed(seed, purpose, epoch))
         yield
+
+
+class Resumable:
+    """A `scope` to enter again and again: each block goes on where the one before it ended.
+
+    For several cells that are trained in turns.
+
+    Args:
+        seed: of the cell.
+        purpose: what is drawn.
+        epoch: from 0.
+        device: whose default generator is meant, beside the CPU's.
+    """
+
+    def __init__(
+        self, seed: int, purpose: Purpose, epoch: int = 0, device: torch.device | str = "cpu"
+    ) -> None:
+        self._seed = stream_seed(seed, purpose, epoch)
+        device = torch.device(device)
+        self._cuda = device if device.type == "cuda" else None
+        self._own: list[torch.Tensor] | None = None
+        self._others: list[torch.Tensor] = []
+
+    def __enter__(self) -> None:
+        self._others = self._states()
+        if self._own is None:
+            torch.manual_seed(self._seed)
+        else:
+            self._put(self._own)
+
+    def __exit__(self, *_: object) -> None:
+        self._own = self._states()
+        self._put(self._others)
+
+    def _states(self) -> list[torch.Tensor]:
+        states = [torch.get_rng_state()]
+        return states if self._cuda is None else [*states, torch.cuda.get_rng_state(self._cuda)]
+
+    def _put(self, states: list[torch.Tensor]) -> None:
+        torch.set_rng_state(states[0])
+        if self._cuda is not None:
+            torch.cuda.set_rng_state(states[1], self._cuda)

@@ -24,15 +24,19 @@ if TYPE_CHECKING:
 @set_option
 @click.option(
     "--executor",
-    type=click.Choice(["auto", "actor", "ddp"]),
+    type=click.Choice(["auto", "actor", "ddp", "fused"]),
     default="auto",
     show_default=True,
-    help="A process per cell, or groups of workers that share each batch.",
+    help="A process per cell, groups of workers that share each batch of one, or processes that "
+    "train several together.",
 )
 @click.option(
     "--actors", type=click.IntRange(1), help="Cells at a time.  [default: one per device]"
 )
 @click.option("--workers-per-cell", type=click.IntRange(1), help="Workers that share each batch.")
+@click.option(
+    "--lanes", type=int, help="Cells that a process trains together, with fused.  [default: 8]"
+)
 @click.option(
     "--gpus-per-cell",
     type=click.FloatRange(0, min_open=True),
@@ -120,19 +124,22 @@ def _place(
     from lbray.training import epoch_seconds
 
     address, data_root = options["address"], options["data_root"]
+    trial_per_cell = options["scheduler"] is not None or bool(options["trackers"])
     wishes = Wishes(
         options["executor"],
         options["actors"],
         options["workers_per_cell"],
         options["gpus_per_cell"],
         options["threads"],
+        options["lanes"],
+        trial_per_cell,
     )
     here = Machine.detect()
     machine = here if address is None else cluster(address).grown(wishes)
     placement, why = place(planned.missing, machine, wishes)
     if options["scheduler"] is not None:
         scheduler(options["scheduler"], planned.missing, placement.executor)
-    for dataset in preflight(planned, artefacts, data_root, placement.at_once):
+    for dataset in preflight(planned, artefacts, data_root, placement.cells_at_once):
         click.echo(f"data: {dataset.name}, from {dataset.source}", err=True)
     few = len(planned.missing) < placement.at_once and wishes.executor == "auto"
     if not (options["dry_run"] or few or placement.executor == "ddp"):
@@ -142,7 +149,6 @@ def _place(
         return epoch_seconds(cell, artefacts, data_root, machine.device)
 
     estimated = estimate(planned, measure if machine.device == here.device else None)
-    trial_per_cell = options["scheduler"] is not None or bool(options["trackers"])
     seconds = None if trial_per_cell or estimated is None else estimated.per_cell
     return *place(planned.missing, machine, wishes, seconds), estimated
 

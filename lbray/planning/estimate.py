@@ -72,7 +72,8 @@ def _stored(cells: Sequence[Cell], plan: Plan) -> tuple[float | None, float]:
     for cell in cells:
         result = plan.results[cell.id]
         epochs, seconds = (result.metrics.get(k) for k in ("epochs/stopped", "time/train_s"))
-        if epochs and seconds and result.provenance.get("workers", 1) == 1:
+        alone = all(result.provenance.get(kind, 1) == 1 for kind in ("workers", "lanes"))
+        if epochs and seconds and alone:
             rates.append(seconds / epochs)
             shares.append(epochs / cell.max_epochs)
     return (mean(rates), mean(shares)) if rates else (None, 1.0)

@@ -1,4 +1,5 @@
-"""Who runs the cells: an actor each, or a group of workers that share every batch."""
+"""Who runs the cells: an actor each, several in one process, or a group of workers that share every
+batch of one."""
 
 from __future__ import annotations
 
@@ -12,7 +13,16 @@ import torch
 from lbray.errors import InputError
 from lbray.spec import Cell
 
-EXECUTORS = ("auto", "actor", "ddp")
+EXECUTORS = ("auto", "actor", "ddp", "fused")
+
+MOST_LANES = 64
+_LANES = 8
+"""Cells that are trained together where nobody says how many."""
+_FUSED_BACKBONES = frozenset({"cnn"})
+"""Networks so small that a GPU waits for launches; together they take those of one."""
+_TURNS = 8
+"""A process with lanes has at most so many times their number of cells to train: at its end lanes
+stand empty, and a process of its own for few cells would be at its end all the time."""
 
 ACTOR_START_S = 4.0
 """Seconds before an actor's first cell; its later ones begin at once."""
@@ -78,6 +88,8 @@ class Wishes:
         workers_per_cell: processes that share each batch of a cell, with a device each.
         gpus_per_cell: GPUs per worker; a fraction lets cells share one.
         threads: per worker; on the CPU each counts as a device.
+        lanes: cells that one process trains together.
+        trial_per_cell: something follows each cell's own trial, so ``auto`` puts no two in one.
     """
 
     executor: str = "auto"
@@ -85,6 +97,8 @@ class Wishes:
     workers_per_cell: int | None = None
     gpus_per_cell: float | None = None
     threads: int = 1
+    lanes: int | None = None
+    trial_per_cell: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,13 +106,15 @@ class Placement:
     """Who runs the cells of a sweep. It never decides about a result, but for rounding.
 
     Attributes:
-        executor: ``actor`` or ``ddp``.
+        executor: ``actor``, ``ddp`` or ``fused``.
         device: ``cpu`` or ``cuda``.
-        at_once: actors, or worker groups, at a time.
+        at_once: processes with a cell or with lanes, or worker groups, at a time.
         threads: per worker.
         workers_per_cell: processes that share each batch.
         gpus: per worker; 0 on the CPU.
-        cells_per_group: how many cells a worker group trains, one after another, before it ends.
+        cells_per_group: how many cells a worker group trains, one after another, or a process with
+            lanes, some at a time, before it ends.
+        lanes: cells that one process trains together.
     """
 
     executor: str
@@ -108,16 +124,23 @@ class Placement:
     workers_per_cell: int = 1
     gpus: float = 0.0
     cells_per_group: int = 1
+    lanes: int = 1
+
+    @property
+    def cells_at_once(self) -> int:
+        """How many cells are trained at a time."""
+        return self.at_once * self.lanes
 
     def sweep_seconds(self, cells: int, seconds: float) -> float:
-        """An estimate for a sweep, from one cell's seconds on one device.
+        """An estimate for a sweep, from one cell's seconds on one device; what lanes gain is known
+        only where they run, and counts as nothing.
 
         Args:
             cells: how many there are to run.
             seconds: of one cell on one device.
         """
         in_a_row = math.ceil(cells / self.at_once)
-        if self.executor == "actor":
+        if self.executor != "ddp":
             return ACTOR_START_S + in_a_row * seconds
         starts = math.ceil(in_a_row / self.cells_per_group)
         return starts * GROUP_START_S + in_a_row * self.cell_seconds(seconds)
@@ -131,6 +154,11 @@ class Placement:
     def __str__(self) -> str:
         if self.executor == "actor":
             return f"executor actor: {self.at_once} at a time on {self.device}"
+        if self.executor == "fused":
+            return (
+                f"executor fused: {self.at_once} at a time on {self.device}, each with "
+                f"{self.lanes} lanes"
+            )
         packed = f", {self.cells_per_group} cells in a row" if self.cells_per_group > 1 else ""
         return (
             f"executor ddp: {self.at_once} at a time on {self.device}, each on "
@@ -145,7 +173,8 @@ def place(
 
     ``auto`` takes the one that is sooner done. Actors run one cell per device, and leave devices
     idle where there are fewer cells than these; a group of W workers trains a cell W·0.8 times as
-    fast. With a cell for every device, or without an estimate, that is actors.
+    fast. With a cell for every device, or without an estimate, that is actors; on GPUs with more
+    cells than these, all of a small backbone, it is ``fused``.
 
     Args:
         cells: those to run.
@@ -159,6 +188,7 @@ def place(
     Raises:
         InputError: the machine cannot give what is asked for.
     """
+    _check_lanes(wishes)
     slots = _slots(machine, wishes)
     _check_workers(cells, machine, wishes, slots)
     actors = Placement(
@@ -171,8 +201,13 @@ def place(
     workers = wishes.workers_per_cell or max(2, slots // max(1, len(cells)))
     if wishes.executor == "actor":
         return actors, "as asked for"
+    if wishes.executor == "fused":
+        return _with_lanes(actors, cells, wishes.lanes or _LANES), "as asked for"
     if wishes.executor == "ddp" or (wishes.workers_per_cell or 1) > 1:
         return _groups(actors, cells, slots, min(workers, slots), seconds), "as asked for"
+    if _suit_lanes(cells, machine, wishes, slots):
+        names = " and ".join(sorted({cell.backbone for cell in cells}))
+        return _with_lanes(actors, cells, _LANES), f"one {names} alone leaves a GPU idle"
     if len(cells) >= slots or wishes.workers_per_cell == 1:
         return actors, "there is a cell for every device"
     if seconds is None:
@@ -206,6 +241,28 @@ def _slots(machine: Machine, wishes: Wishes) -> int:
     return machine.count * int(1 / share) if share < 1 else machine.count // int(share)
 
 
+def _check_lanes(wishes: Wishes) -> None:
+    lanes = wishes.lanes
+    if lanes is not None and not 1 <= lanes <= MOST_LANES:
+        raise InputError(f"--lanes is {lanes}, but must be a whole number from 1 to {MOST_LANES}.")
+    if lanes is not None and wishes.executor != "fused":
+        raise InputError(
+            f"--lanes is {lanes}, but --executor is {wishes.executor}; it must be fused then."
+        )
+
+
+def _suit_lanes(cells: Sequence[Cell], machine: Machine, wishes: Wishes, slots: int) -> bool:
+    """Whether lanes are what ``auto`` takes."""
+    as_it_comes = wishes.workers_per_cell is None and wishes.gpus_per_cell is None
+    return (
+        machine.device == "cuda"
+        and len(cells) > slots
+        and as_it_comes
+        and not wishes.trial_per_cell
+        and {cell.backbone for cell in cells} <= _FUSED_BACKBONES
+    )
+
+
 def _check_workers(cells: Sequence[Cell], machine: Machine, wishes: Wishes, slots: int) -> None:
     workers = wishes.workers_per_cell or 1
     given = f"--workers-per-cell is {workers}"
@@ -213,6 +270,8 @@ def _check_workers(cells: Sequence[Cell], machine: Machine, wishes: Wishes, slot
         return
     if wishes.executor == "actor":
         raise InputError(f"{given}, but --executor actor has one process per cell; use ddp.")
+    if wishes.executor == "fused":
+        raise InputError(f"{given}, but must be 1 with --executor fused; use ddp.")
     if (wishes.gpus_per_cell or 1) < 1:
         raise InputError(
             f"--gpus-per-cell is {wishes.gpus_per_cell:g} with {workers} workers per cell, but "
@@ -245,3 +304,10 @@ def _groups(
         return placed
     enough = GROUP_START_S / (_START_SHARE * placed.cell_seconds(seconds))
     return replace(placed, cells_per_group=min(in_a_row, math.ceil(enough)))
+
+
+def _with_lanes(actors: Placement, cells: Sequence[Cell], lanes: int) -> Placement:
+    in_a_row = max(1, math.ceil(len(cells) / actors.at_once))
+    return replace(
+        actors, executor="fused", lanes=lanes, cells_per_group=min(in_a_row, _TURNS * lanes)
+    )

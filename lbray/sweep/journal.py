@@ -45,7 +45,7 @@ class Journal:
         self._record(
             "sweep_started",
             executor=placement.executor,
-            at_once=placement.at_once,
+            at_once=placement.cells_at_once,
             cells=[cell.id for cell in plan.cells],
             done={cell.id: None for cell in plan.done},
             failed={cell.id: results[cell.id].reason for cell in plan.failed},

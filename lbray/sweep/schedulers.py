@@ -71,11 +71,17 @@ def scheduler(name: str, cells: Sequence[Cell], executor: str = "actor") -> Tria
         executor: who runs them.
 
     Raises:
-        InputError: the name is unknown, or the cells cannot be compared: they are of several
-            datasets or, for ``pbt``, of several backbones, without a λ to move, or not in actors.
+        InputError: the name is unknown, or the cells cannot be compared: they are in lanes, of
+            several datasets or, for ``pbt``, of several backbones, without a λ to move, or not in
+            actors.
     """
     if name not in _SCHEDULERS:
         raise InputError.unknown("scheduler", name, SCHEDULERS)
+    if executor == "fused":
+        raise InputError(
+            f"--scheduler is {name}, which ends single cells, but --executor is fused, whose "
+            "processes train several together; it must be actor then."
+        )
     datasets = sorted({cell.dataset for cell in cells})
     if len(datasets) > 1:
         raise InputError(

@@ -1,4 +1,5 @@
-"""A sweep as one Ray Tune experiment whose trials are cells, or worker groups with their cells."""
+"""A sweep as one Ray Tune experiment whose trials are cells, or processes and worker groups with
+several of them."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from lbray.monitor import Board, Display
 from lbray.planning import Placement, Plan
 from lbray.spec import Cell, Experiment
 from lbray.store import Lease, Result, Store
-from lbray.sweep import actor, ddp, population
+from lbray.sweep import actor, ddp, fused, population
 from lbray.sweep.journal import Journal
 from lbray.sweep.queue import Queue
 from lbray.sweep.ray_session import ray_session
@@ -27,6 +28,7 @@ from lbray.sweep.schedulers import PBT
 from lbray.sweep.schedulers import scheduler as build_scheduler
 from lbray.sweep.trial import Task
 from lbray.sweep.watcher import StopsWithTheStore, Watcher
+from lbray.training import fuse_key
 
 _MOST_DEATHS = 50
 """How often a trial is started again in any case. The watcher counts those that its cell may be to
@@ -35,6 +37,7 @@ _MOST_CELLS = 5_000
 """How many cells one Tune experiment has at most: it keeps 0.1 MB of memory for each that it ever
 had, and writes its state anew with all of them."""
 _POLL_S = 1.0
+_TRAINABLES = {"actor": actor.train, "ddp": ddp.train, "fused": fused.train}
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,7 @@ def sweep(
                 lease,
                 limits,
                 trackers,
-                Watcher(store, journal, results, lease, limits.scheduler),
+                Watcher(store, journal, results, lease, limits.scheduler, placement.lanes),
             )
             try:
                 with ray_session(placement, address), _stopped_by_sigterm():
@@ -180,28 +183,29 @@ class _Run:
 
     def _fit(self, cells: Sequence[Cell]) -> None:
         placement = self.task.placement
-        size = placement.cells_per_group
-        groups = [tuple(cells[i : i + size]) for i in range(0, len(cells), size)]
+        groups = _groups(cells, placement)
         resources: dict[str, float] = {"CPU": placement.threads, "GPU": placement.gpus}
-        train, space, samples = actor.train, {}, len(groups)
+        train, space, samples = _TRAINABLES[placement.executor], {}, len(groups)
         search = tune.search.ConcurrencyLimiter(Queue(groups), max_concurrent=placement.at_once)
         if placement.executor == "ddp":
             # a group's own trial only waits: it asks for no more than a byte
-            train, resources = ddp.train, {"CPU": 0, "memory": 1}
+            resources = {"CPU": 0, "memory": 1}
         elif self.limits.scheduler == PBT:
             # all members take turns, so only the resources say how many run at once
             train, space, samples, search = population.train, population.space(cells), 1, None
         time_left = None
         if self.watcher.deadline is not None:
             time_left = max(1.0, self.watcher.deadline - time.monotonic())
-        scheduler = self.limits.scheduler
+        scheduler = None
+        if self.limits.scheduler is not None:
+            scheduler = build_scheduler(self.limits.scheduler, cells, placement.executor)
         tuner = tune.Tuner(
             tune.with_resources(tune.with_parameters(train, task=self.task), resources),
             param_space=space,
             tune_config=tune.TuneConfig(
                 search_alg=search,
                 num_samples=samples,
-                scheduler=build_scheduler(scheduler, cells) if scheduler else None,
+                scheduler=scheduler,
                 reuse_actors=placement.executor != "ddp",
                 time_budget_s=time_left,
             ),
@@ -219,6 +223,18 @@ class _Run:
         except Exception:
             if self.watcher.unavailable is None:  # else Tune fails as well, for the same reason
                 raise
+
+
+def _groups(cells: Sequence[Cell], placement: Placement) -> list[tuple[Cell, ...]]:
+    """The cells of each trial, in their order; of one with lanes, only such as go together."""
+    together: dict[object, list[Cell]] = {}
+    for cell in cells:
+        kind = fuse_key(cell) if placement.executor == "fused" else None
+        together.setdefault(kind, []).append(cell)
+    size = placement.cells_per_group
+    return [
+        tuple(each[i : i + size]) for each in together.values() for i in range(0, len(each), size)
+    ]
 
 
 def _reopen_failed(cells: Sequence[Cell], store: Store) -> None:

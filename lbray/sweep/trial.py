@@ -14,6 +14,8 @@ from lbray.store import Claims, Store, scratch
 
 CELLS = "cells"
 """The name in a trial's config under which its cells stand."""
+ONE_BY_ONE = "one_by_one"
+"""The name under which ids of cells may stand that are not to be trained beside others."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from lbray.spec import Cell
 from lbray.store import Lease, Result, Store
 from lbray.sweep.deaths import RETRIES, last_error, lost_with_its_node
 from lbray.sweep.journal import Journal
-from lbray.sweep.trial import cells_of
+from lbray.sweep.trial import ONE_BY_ONE, cells_of
 
 
 class Watcher(tune.Callback):  # type: ignore[misc]
@@ -28,6 +28,7 @@ class Watcher(tune.Callback):  # type: ignore[misc]
         results: of the sweep, by cell id; filled as cells end.
         lease: under which cells are claimed; those that end are released.
         scheduler: the name of what ends trials before their time; None if nothing does.
+        lanes: how many cells a trial trains together.
 
     Attributes:
         again: cells that another sweep was running, or that their trial did not come to.
@@ -41,6 +42,7 @@ class Watcher(tune.Callback):  # type: ignore[misc]
         results: dict[str, Result],
         lease: Lease,
         scheduler: str | None,
+        lanes: int = 1,
     ) -> None:
         self.again: list[Cell] = []
         self.deadline: float | None = None
@@ -50,7 +52,9 @@ class Watcher(tune.Callback):  # type: ignore[misc]
         self._results = results
         self._lease = lease
         self._scheduler = scheduler
+        self._lanes = lanes
         self._waiting: dict[str, list[Cell]] = {}
+        self._started: set[str] = set()
         self._deaths: Counter[str] = Counter()
 
     @property
@@ -89,15 +93,15 @@ class Watcher(tune.Callback):  # type: ignore[misc]
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         """A trial's process began, or began again."""
         waiting = self._waiting.setdefault(trial.trial_id, cells_of(trial.config))
+        self._started.difference_update(cell.id for cell in waiting)
         with self._noting_failures():
-            if waiting:
-                self._journal.cell_started(waiting[0])
+            self._tell_started(trial)
 
     def on_trial_result(
         self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        """A cell finished an epoch, so that those before it in the trial have ended; or another
-        sweep holds it."""
+        """A cell finished an epoch, so that without lanes those before it in the trial have ended;
+        or it ended itself; or another sweep holds it."""
         waiting = self._waiting[trial.trial_id]
         named = result.get("cell", waiting[0].id if waiting else None)
         cell = next((cell for cell in waiting if cell.id == named), None)
@@ -108,12 +112,15 @@ class Watcher(tune.Callback):  # type: ignore[misc]
                 waiting.remove(cell)
                 self.again.append(cell)
                 self._journal.cell_held(cell, result["holder"])
-                return
-            if cell is not waiting[0]:
-                while waiting[0] is not cell:
+            elif "ended" in result:
+                waiting.remove(cell)
+                self._finish(cell)
+            else:
+                while self._lanes == 1 and waiting[0] is not cell:
                     self._finish(waiting.pop(0))
-                self._journal.cell_started(cell)
-            self._journal.epoch(cell, result)
+            self._tell_started(trial)
+            if cell in waiting:
+                self._journal.epoch(cell, result)
 
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         """A trial came to its end, or was ended by a scheduler or because the time was up."""
@@ -123,13 +130,20 @@ class Watcher(tune.Callback):  # type: ignore[misc]
 
     def on_trial_recover(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         """A trial's process died, and will be started again. That counts against the cell that it
-        was training, unless the store failed or the whole node was lost."""
+        was training, unless the store failed or the whole node was lost. Of several cells it is
+        not known which is to blame: it counts against none, and each goes on without others."""
         error = self._heard(trial)
         waiting = self._waiting[trial.trial_id]
         with self._noting_failures():
-            while waiting and self.has_ended(waiting[0]):
-                del waiting[0]
+            while ended := [cell for cell in self._in_training(trial) if self.has_ended(cell)]:
+                for cell in ended:
+                    waiting.remove(cell)
             if not waiting or self.must_stop or lost_with_its_node(error):
+                return
+            suspected = self._in_training(trial)
+            if len(suspected) > 1:
+                one_by_one = [cell.id for cell in suspected]
+                trial.set_config({**trial.config, ONE_BY_ONE: one_by_one})
                 return
             self._deaths[waiting[0].id] += 1
             if self._deaths[waiting[0].id] > RETRIES:  # the trial then goes on with the next one
@@ -143,6 +157,19 @@ class Watcher(tune.Callback):  # type: ignore[misc]
             if left and not self.must_stop:
                 self._give(left[0], "failed", _died(error))
                 self.again += left[1:]
+
+    def _in_training(self, trial: Any) -> list[Cell]:
+        """The cells that a trial is at, which it takes in their order."""
+        waiting = self._waiting[trial.trial_id]
+        if waiting and waiting[0].id in trial.config.get(ONE_BY_ONE, ()):
+            return waiting[:1]
+        return waiting[: self._lanes]
+
+    def _tell_started(self, trial: Any) -> None:
+        for cell in self._in_training(trial):
+            if cell.id not in self._started:
+                self._started.add(cell.id)
+                self._journal.cell_started(cell)
 
     def _heard(self, trial: Any) -> str:
         """What a trial said when it died, after taking note of it if it speaks of the store."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from lbray.spec import Cell
+
 
 class Reporter(Protocol):
     """Hears of each epoch, after it was stored."""
@@ -22,3 +24,24 @@ class Silent:
     def epoch(self, metrics: Mapping[str, Any]) -> bool:
         """Do nothing."""
         return False
+
+
+class LanesReporter(Protocol):
+    """Hears of several cells that are trained together."""
+
+    def epoch(self, cell: Cell, metrics: Mapping[str, Any]) -> bool:
+        """As `Reporter.epoch`, of one of them."""
+
+    def ended(self, cell: Cell) -> None:
+        """Take note that a cell has its result."""
+
+
+class SilentLanes:
+    """As `Silent`, for several cells."""
+
+    def epoch(self, cell: Cell, metrics: Mapping[str, Any]) -> bool:
+        """Do nothing."""
+        return False
+
+    def ended(self, cell: Cell) -> None:
+        """Do nothing."""

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
-from lbray.data import Splits
-from lbray.errors import DamagedArtefact, Diverged, InputError, StoreUnavailable
+from lbray.errors import Diverged, StoreUnavailable
 from lbray.spec import Cell
-from lbray.store import CellFiles, Result, Store
-from lbray.training.evaluate import evaluate
-from lbray.training.progress import Progress
-from lbray.training.provenance import provenance
+from lbray.store import Result, Store
+from lbray.training.cell_under_way import CellUnderWay
 from lbray.training.report import Reporter, Silent
-from lbray.training.trainer import Trainer
 from lbray.training.workers import Workers
 
 
@@ -53,109 +47,25 @@ def run_cell(
         Exception: in a process group, what went wrong in this process alone. The others wait for
             it until the group is ended, and there is no result.
     """
-    workers = Workers.current()
-    files = store.cell(cell.id)
+    workers, reporter = Workers.current(), reporter or Silent()
     existing = store.result(cell.id)
     if existing is not None and existing.status != "pruned":
         return existing
-    if workers.leads:
-        files.reopen()
-        files.begin(cell)
-    how = provenance(torch.device(device), cell.precision, executor) | {"workers": workers.count}
+    under_way = CellUnderWay(
+        cell, store, data_root=data_root, device=device, executor=executor, workers=workers
+    )
     try:
-        dataset, splits = store.datasets.prepared(
-            cell.dataset, data_root, device, **cell.split_settings
-        )
-        how |= {"dataset": dataset.fingerprint, "dataset_source": dataset.source}
-        outcome = _train(cell, files, splits, workers, reporter or Silent())
-        if outcome is None:
-            return None
-        metrics, weights_sha256 = outcome
-        result = Result(
-            id=cell.id,
-            status="done",
-            metrics=metrics,
-            weights_sha256=weights_sha256,
-            provenance=how,
-        )
+        under_way.begin()
+        while not under_way.exhausted:
+            metrics = under_way.trainer.run_epoch(under_way.progress.epochs)
+            under_way.add(metrics)
+            if reporter.epoch(metrics):
+                return None
+        result = under_way.result()
     except StoreUnavailable:
         raise
     except Exception as problem:
         if workers.count > 1 and not isinstance(problem, Diverged):  # that befalls all at once
             raise
-        result = Result(id=cell.id, status="failed", reason=_reason(problem), provenance=how)
-    if workers.leads:
-        files.finish(result)
-    workers.wait_for_each_other()
-    return result if workers.leads else store.result(cell.id)
-
-
-def _train(
-    cell: Cell, files: CellFiles, splits: Splits, workers: Workers, reporter: Reporter
-) -> tuple[dict[str, float | None], str | None] | None:
-    trainer, progress = _continued(cell, files, splits, workers)
-    while not progress.exhausted(cell.max_epochs, cell.patience):
-        improved = progress.add(trainer.run_epoch(progress.epochs))
-        if workers.leads:
-            _store_epoch(files, trainer, progress, improved)
-        if reporter.epoch(progress.history[-1]):
-            return None
-    workers.wait_for_each_other()  # the best weights are there for all to read
-    weights, _ = files.best(progress.best_sha256)
-    trainer.load_weights(weights)
-    test = evaluate(trainer.model, splits, splits.test, cell.precision, "test", workers=workers)
-    best = progress.history[progress.best_epoch]
-    metrics: dict[str, float | None] = {
-        **{name: value for name, value in best.items() if name.startswith(("val/", "latent/"))},
-        **test,
-        "epochs/best": progress.best_epoch + 1,
-        "epochs/stopped": progress.epochs,
-        "time/train_s": progress.seconds,
-    }
-    return metrics, progress.best_sha256
-
-
-def _continued(
-    cell: Cell, files: CellFiles, splits: Splits, workers: Workers
-) -> tuple[Trainer, Progress]:
-    """A trainer after the last epoch whose artefacts are sound, or at the beginning."""
-    trainer = Trainer(cell, splits, workers)
-    try:
-        resume = files.resume()
-        if resume is None:
-            return trainer, Progress()
-        tensors, state = resume
-        progress = Progress(**state["progress"])
-        trainer.restore(tensors, state["trainer"])
-        if progress.best_sha256 is not None:
-            files.best(progress.best_sha256)
-        elif workers.leads:
-            _store_best(files, trainer, progress)
-        if workers.leads:
-            files.write_history(progress.history)
-    except DamagedArtefact:
-        return Trainer(cell, splits, workers), Progress()
-    return trainer, progress
-
-
-def _store_epoch(files: CellFiles, trainer: Trainer, progress: Progress, improved: bool) -> None:
-    """Make an epoch last. ``resume`` comes first: the best weights can be had from it, should the
-    process die in between, but not the other way round."""
-    tensors, state = trainer.state()
-    files.write_resume(tensors, {"trainer": state, "progress": progress.to_json()})
-    if improved:
-        _store_best(files, trainer, progress)
-    files.write_history(progress.history)
-
-
-def _store_best(files: CellFiles, trainer: Trainer, progress: Progress) -> None:
-    state = {"epoch": progress.best_epoch, "val/acc": progress.best_accuracy}
-    progress.best_sha256 = files.write_best(trainer.weights(), state)
-
-
-def _reason(problem: Exception) -> str:
-    """One line for people, with the kind of error where the text alone would not tell it."""
-    text = " ".join(str(problem).split()) or "no message"
-    if isinstance(problem, (Diverged, InputError, DamagedArtefact)):
-        return text
-    return f"{type(problem).__name__}: {text}"
+        result = under_way.failure(problem)
+    return under_way.finish(result)

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from lbray import backbones, losses, streams
 from lbray.data import Splits
-from lbray.errors import Diverged
 from lbray.spec import Cell
 from lbray.training.balance import LearnedBalance, lambda_at
 from lbray.training.evaluate import evaluate, outputs
 from lbray.training.precision import autocast
+from lbray.training.steps import Steps
 from lbray.training.workers import ALONE, Workers
 
 _SCHEDULE_STATE = ("best", "num_bad_epochs", "cooldown_counter", "last_epoch")
@@ -35,11 +33,14 @@ class Trainer:
         cell: the settings.
         splits: the data, on the device that is to train.
         workers: among whom each batch is shared; all of them call the same methods.
+
+    Attributes:
+        model: on the device of the splits.
     """
 
     def __init__(self, cell: Cell, splits: Splits, workers: Workers = ALONE) -> None:
-        self._cell = cell
-        self._splits = splits
+        self.cell = cell
+        self.splits = splits
         self._workers = workers
         channels, classes = splits.image_shape[0], len(splits.classes)
         device = splits.train.images.device
@@ -81,18 +82,33 @@ class Trainer:
             Diverged: the loss of some step was NaN or infinite.
         """
         started = time.perf_counter()
+        metrics = self.train_epoch(epoch)
+        return self.conclude(epoch, metrics, time.perf_counter() - started)
+
+    def conclude(self, epoch: int, metrics: dict[str, float], seconds: float) -> dict[str, Any]:
+        """Validate after the training part of an epoch, and adapt the learning rate.
+
+        Args:
+            epoch: counted from 0.
+            metrics: of the training part, which took so many
+            seconds.
+
+        Returns:
+            See `run_epoch`.
+        """
+        started = time.perf_counter()
         learning_rate = self._optimizer.param_groups[0]["lr"]
-        metrics = self.train_epoch(epoch) | self._validate()
+        metrics = metrics | self._validate()
         self._schedule.step(metrics["val/acc"])
         return {
             "epoch": epoch,
             "lr": learning_rate,
             **metrics,
-            "time/epoch_s": time.perf_counter() - started,
+            "time/epoch_s": seconds + time.perf_counter() - started,
         }
 
     def _validate(self) -> dict[str, float]:
-        splits, precision = self._splits, self._cell.precision
+        splits, precision = self.splits, self.cell.precision
         return evaluate(
             self.model, splits, splits.validation, precision, "val", workers=self._workers
         )
@@ -100,7 +116,17 @@ class Trainer:
     def train_epoch(self, epoch: int) -> dict[str, float]:
         """The training part of `run_epoch`; returns λ (a learned one as it is in the end) and the
         metrics of the training images."""
-        cell = self._cell
+        steps = self.begin(epoch)
+        with streams.scope(self.cell.seed, "default", epoch):
+            for batch in steps:
+                steps.total(*self._forward(batch)).backward()
+                steps.step()
+        return steps.metrics()
+
+    def begin(self, epoch: int) -> Steps:
+        """The steps of an epoch, for whoever computes the network and the gradients; the model is
+        in training mode then, with the epoch's dropout masks to come."""
+        cell = self.cell
         lam = lambda_at(
             epoch,
             cell.lam,
@@ -113,99 +139,37 @@ class Trainer:
             self._loss.start_epoch(epoch, cell.max_epochs)
             if lam and self._loss.wants_refresh:
                 self._refresh(self._loss, epoch)
-        device = self._splits.train.labels.device
+        device = self.splits.train.labels.device
         dropout = streams.generator(cell.seed, "dropout", epoch, device)
         for module in self._dropouts():
             module.generator = dropout
         self.model.train()
-        with streams.scope(cell.seed, "default", epoch):
-            metrics = self._steps(epoch, lam)
-        if lam == 0:  # the distance loss was not evaluated
-            del metrics["train/dist"]
-        elif self._balance is not None:
-            lam = self._balance.share()
-        return {"lambda": lam, **metrics}
+        return Steps(
+            cell, epoch, lam, self.splits.train.labels, self._loss, self._balance, self._optimizer
+        )
 
     @torch.no_grad()
     def _refresh(self, loss: losses.LatentLoss, epoch: int) -> None:
-        train, workers = self._splits.train, self._workers
+        train, workers = self.splits.train, self._workers
         rows, count = workers.rows(len(train.labels)), len(train.labels)
-        parts = outputs(self.model, self._splits, train.images[rows], self._cell.precision)
+        parts = outputs(self.model, self.splits, train.images[rows], self.cell.precision)
         latents = workers.gather(torch.cat([latents for latents, _ in parts]), count)
-        loss.refresh(latents, train.labels, streams.generator(self._cell.seed, "refresh", epoch))
-
-    def _steps(self, epoch: int, lam: float) -> dict[str, float]:
-        train = self._splits.train
-        sizes, parts, correct = [], [], torch.zeros((), device=train.labels.device)
-        measures: dict[str, Tensor] = {}
-        for batch in self._batches(epoch):
-            labels = train.labels[batch]
-            latents, logits = self._forward(batch)
-            cross_entropy = functional.cross_entropy(logits, labels)
-            if lam and self._loss is not None:
-                distance = self._loss(latents, labels)
-                if self._balance is None:
-                    total = lam * distance + (1 - lam) * cross_entropy
-                else:
-                    total = self._balance(distance, cross_entropy)
-                measures = measures or self._loss.measures(latents.detach(), labels)
-            else:
-                distance, total = torch.zeros_like(cross_entropy), cross_entropy
-            self._optimizer.zero_grad()
-            total.backward()
-            self._optimizer.step()
-            sizes.append(len(batch))
-            parts.append(torch.stack([total, cross_entropy, distance]).detach())
-            correct += (logits.detach().argmax(dim=1) == labels).sum()
-        return self._summary(epoch, sizes, torch.stack(parts)) | {
-            "train/acc": float(correct) / len(train.labels),
-            **{name: float(value) for name, value in measures.items()},
-        }
+        loss.refresh(latents, train.labels, streams.generator(self.cell.seed, "refresh", epoch))
 
     def _forward(self, batch: Tensor) -> tuple[Tensor, Tensor]:
         """Latents [B, d] and logits [B, C] in float32 of a batch of training images, each worker's
         rows by that worker."""
         rows, size = self._workers.rows(len(batch)), len(batch)
-        images = self._splits.normalise(self._splits.train.images[batch[rows]])
+        images = self.splits.normalise(self.splits.train.images[batch[rows]])
         for module in self._dropouts():
             module.rows = rows, size
-        with autocast(images.device, self._cell.precision):
+        with autocast(images.device, self.cell.precision):
             latents, logits = self._shared_model(images)
         gather = self._workers.gather
         return gather(latents.float(), size), gather(logits.float(), size)
 
     def _dropouts(self) -> list[backbones.Dropout]:
         return [module for module in self.model.modules() if isinstance(module, backbones.Dropout)]
-
-    def _batches(self, epoch: int) -> Iterator[Tensor]:
-        """A permutation of the training images, in batches; a lone last image joins the batch
-        before it, because neither batch normalisation nor a distance can do with one."""
-        count, size = len(self._splits.train.labels), self._cell.batch_size
-        order = torch.randperm(
-            count, generator=streams.generator(self._cell.seed, "shuffle", epoch)
-        )
-        order = order.to(self._splits.train.labels.device)
-        start = 0
-        while start < count:
-            end = start + size if count - start - size > 1 else count
-            yield order[start:end]
-            start = end
-
-    def _summary(self, epoch: int, sizes: list[int], parts: Tensor) -> dict[str, float]:
-        """Means per image of the total, the cross-entropy and the distance loss."""
-        host = parts.double().cpu()
-        finite = torch.isfinite(host).all(dim=1)
-        if not finite.all():
-            step = int(finite.int().argmin())
-            total, cross_entropy, distance = host[step].tolist()
-            raise Diverged(
-                f"the loss is {total} at epoch {epoch}, step {step} (cross-entropy "
-                f"{cross_entropy:g}, {self._cell.loss_label} {distance:g}); "
-                "a smaller learning_rate or lambda may help"
-            )
-        weights = torch.tensor(sizes, dtype=torch.float64)
-        means = (weights @ host / weights.sum()).tolist()
-        return dict(zip(("train/loss", "train/ce", "train/dist"), means, strict=True))
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """All that the next epoch depends on, as tensors and as JSON-ready values."""

@@ -48,6 +48,19 @@ def test_the_gradient_goes_where_the_value_went():
     torch.testing.assert_close(features.grad * features.detach(), dropped.detach())
 
 
+@pytest.mark.parametrize("shape", [(5, 3, 4, 7), (5, 3)])
+def test_lanes_have_the_masks_that_each_has_alone(shape: tuple[int, ...]):
+    dropout, features = Dropout(0.5), torch.rand(3, *shape)
+    expected = []
+    for seed, lane in enumerate(features):
+        dropout.generator = torch.Generator().manual_seed(seed)
+        order = torch.channels_last if lane.ndim == 4 else torch.contiguous_format
+        expected.append(dropout(lane.contiguous(memory_format=order)))
+    dropout.lanes = [torch.Generator().manual_seed(seed) for seed in range(3)]
+    assert torch.equal(torch.vmap(dropout)(features), torch.stack(expected))
+    assert torch.equal(torch.vmap(dropout.eval())(features), features)
+
+
 @pytest.mark.parametrize("p", [-0.1, 1.0, 2.0])
 def test_an_impossible_share_is_refused(p: float):
     with pytest.raises(ValueError, match="from 0 to below 1"):

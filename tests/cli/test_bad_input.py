@@ -117,6 +117,15 @@ def test_a_corrupt_image_is_refused_by_name(call, tmp_path: Path):
         (["data", "verify", "fashon_mnist"], "did you mean 'fashion_mnist'?"),
         (["sweep", "good.yaml", "--store", "gopher://x/y"], "store is 'gopher://x/y'"),
         (["sweep", "good.yaml", "--actors", "0"], "--actors"),
+        (["sweep", "good.yaml", "--lanes", "2"], "--lanes is 2, but --executor is auto"),
+        (
+            ["sweep", "good.yaml", "--executor", "fused", "--lanes", "65"],
+            "--lanes is 65, but must be a whole number from 1 to 64.",
+        ),
+        (
+            ["sweep", "good.yaml", "--executor", "fused", "--scheduler", "asha"],
+            "--scheduler is asha, which ends single cells, but --executor is fused",
+        ),
         (["losses", "magent"], "unknown loss 'magent'; did you mean 'magnet'?"),
         (["losses", "pml:Circleloss"], "did you mean 'CircleLoss'?"),
         (["swep"], "No such command 'swep'"),

@@ -17,8 +17,9 @@ def cells(count: int, **settings):
 def test_with_a_cell_for_every_device_each_has_a_process():
     placement, _ = place(cells(24), CORES, Wishes(), seconds=100.0)
     assert (placement.executor, placement.device, placement.at_once) == ("actor", "cpu", 4)
-    placement, _ = place(cells(24), GPUS, Wishes(), seconds=100.0)
-    assert (placement.device, placement.at_once, placement.gpus) == ("cuda", 8, 1.0)
+    placement, _ = place(cells(24, backbone="vgg16"), GPUS, Wishes(), seconds=100.0)
+    assert (placement.executor, placement.device) == ("actor", "cuda")
+    assert (placement.at_once, placement.gpus) == (8, 1.0)
 
 
 def test_a_few_long_cells_share_the_devices_and_a_few_short_ones_do_not():
@@ -47,6 +48,32 @@ def test_short_cells_share_a_group_until_its_start_is_a_tenth_of_its_time():
 def test_actors_take_as_long_as_the_longest_row_of_cells():
     placement, _ = place(cells(9), CORES, Wishes(), seconds=10.0)
     assert placement.sweep_seconds(9, 10.0) == 4 + 3 * 10
+
+
+def test_more_small_cells_than_gpus_are_trained_in_lanes():
+    placement, why = place(cells(200), GPUS, Wishes())
+    assert (placement.executor, placement.lanes, placement.at_once) == ("fused", 8, 8)
+    assert (placement.cells_per_group, placement.cells_at_once) == (25, 64)
+    assert str(placement) == "executor fused: 8 at a time on cuda, each with 8 lanes"
+    assert why == "one cnn alone leaves a GPU idle"
+    for others in (
+        place(cells(8), GPUS, Wishes()),
+        place([*cells(8), *cells(8, backbone="vgg16")], GPUS, Wishes()),
+        place(cells(200), CORES, Wishes()),
+        place(cells(200), GPUS, Wishes(trial_per_cell=True)),
+        place(cells(200), GPUS, Wishes(gpus_per_cell=0.5)),
+        place(cells(200), GPUS, Wishes(executor="actor")),
+    ):
+        assert others[0].executor == "actor"
+        assert others[0].lanes == 1
+
+
+def test_lanes_are_had_where_they_are_asked_for():
+    placement, why = place(cells(40), CORES, Wishes(executor="fused", lanes=2, at_once=1))
+    assert (placement.executor, placement.device, placement.lanes) == ("fused", "cpu", 2)
+    assert (placement.cells_per_group, why) == (16, "as asked for")
+    assert placement.sweep_seconds(40, 10.0) == 4 + 40 * 10
+    assert place([], CORES, Wishes(executor="fused"))[0].lanes == 8
 
 
 def test_threads_and_fractions_of_a_gpu_change_how_many_run_at_once():
@@ -79,6 +106,20 @@ def test_threads_and_fractions_of_a_gpu_change_how_many_run_at_once():
             Wishes(workers_per_cell=2, gpus_per_cell=0.5),
             "--gpus-per-cell is 0.5 with 2 workers per cell, but must be a whole number then",
         ),
+        (
+            GPUS,
+            Wishes(executor="fused", workers_per_cell=2),
+            "--workers-per-cell is 2, but must be 1 with --executor fused",
+        ),
+        *[
+            (CORES, Wishes(executor=executor, lanes=lanes), f"--lanes is {lanes}, but {allowed}")
+            for executor, lanes, allowed in (
+                ("fused", 0, "must be a whole number from 1 to 64."),
+                ("fused", 65, "must be a whole number from 1 to 64."),
+                ("actor", 3, "--executor is actor; it must be fused then."),
+                ("auto", 3, "--executor is auto; it must be fused then."),
+            )
+        ],
         (GPUS, Wishes(gpus_per_cell=1.5), "--gpus-per-cell is 1.5, but must be a fraction of one"),
         (GPUS, Wishes(gpus_per_cell=9), "--gpus-per-cell is 9, but must be a fraction of one"),
         (

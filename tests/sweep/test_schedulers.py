@@ -53,6 +53,7 @@ def test_a_path_of_lambda_is_told_by_its_turns():
 @pytest.mark.parametrize(
     ("name", "changes", "executor", "sentence"),
     [
+        ("asha", {}, "fused", "which ends single cells, but --executor is fused"),
         ("ashes", {}, "actor", "unknown scheduler 'ashes'; did you mean 'asha'"),
         ("asha", {"dataset": "fashion_mnist"}, "actor", "the cells are of 2 datasets"),
         ("pbt", {"backbone": "resnet18"}, "actor", "the cells have 2 backbones (cnn, resnet18)"),

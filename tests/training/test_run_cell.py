@@ -9,8 +9,8 @@ from small_cells import small_cell
 from torch import Tensor, nn
 
 from lbray.store import CellFiles, Store
-from lbray.training import run_cell, trainer
-from lbray.training.run_cell import evaluate
+from lbray.training import cell_under_way, run_cell, trainer
+from lbray.training.evaluate import evaluate
 
 
 class StopAfter:
@@ -217,15 +217,13 @@ def test_a_damaged_checkpoint_is_never_used(store: Store, undisturbed, name: str
 
 
 def test_test_images_are_seen_once(store: Store, monkeypatch: pytest.MonkeyPatch):
-    import sys
-
     seen = []
 
     def spy(*arguments: object, **options: object) -> dict[str, float]:
         seen.append(arguments[-1])
         return evaluate(*arguments, **options)
 
-    monkeypatch.setattr(sys.modules["lbray.training.run_cell"], "evaluate", spy)
+    monkeypatch.setattr(cell_under_way, "evaluate", spy)
     run_cell(CELL, store)
     assert seen == ["test"]
 

@@ -217,10 +217,10 @@ def test_latent_boost_reports_its_components():
 @pytest.mark.parametrize("size", [540, 539, 270, 49, 600])
 def test_every_image_is_seen_once_an_epoch_and_none_alone(size: int):
     trainer = Trainer(cell := small_cell(batch_size=size), splits_of(cell))
-    batches = list(trainer._batches(3))
+    batches = list(trainer.begin(3))
     assert torch.equal(torch.cat(batches).sort().values, torch.arange(540))
     assert all(2 <= len(batch) <= size + 1 for batch in batches)
-    assert not torch.equal(torch.cat(batches), torch.cat(list(trainer._batches(4))))
+    assert not torch.equal(torch.cat(batches), torch.cat(list(trainer.begin(4))))
 
 
 def test_metrics_are_scikit_learns():

@@ -1,0 +1,60 @@
+"""Executor ``fused``: a process that trains several cells together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from ray import tune
+
+from lbray.spec import Cell
+from lbray.sweep.cores import claim_core
+from lbray.sweep.trial import ONE_BY_ONE, Task, cells_of
+from lbray.training import run_cells
+
+
+def train(config: Mapping[str, Any], task: Task) -> None:
+    """A Tune trainable: train the cells of the trial in lanes, in their order.
+
+    Those that a process died under come first, one by one, so that it shows whose fault that was.
+    """
+    reporter = _Tune()
+    cells = []
+    for cell in cells_of(config):
+        result = task.store.result(cell.id)
+        if result is not None and result.status != "pruned":
+            reporter.ended(cell)
+            continue
+        holder = task.claims.claim(cell.id)
+        if holder is None:
+            cells.append(cell)
+        else:
+            tune.report({"cell": cell.id, "holder": holder})
+    placement = task.placement
+    if placement.device == "cpu" and placement.threads == 1:
+        claim_core()
+    torch.set_num_threads(placement.threads)
+    apart = config.get(ONE_BY_ONE, ())
+    suspected = [cell for cell in cells if cell.id in apart]
+    others = [cell for cell in cells if cell.id not in apart]
+    for these, lanes in ((suspected, 1), (others, placement.lanes)):
+        run_cells(
+            these,
+            task.store,
+            lanes=lanes,
+            data_root=task.root,
+            device=placement.device,
+            reporter=reporter,
+        )
+
+
+class _Tune:
+    """Passes each epoch and each end on to Tune."""
+
+    def epoch(self, cell: Cell, metrics: Mapping[str, Any]) -> bool:
+        tune.report({**metrics, "cell": cell.id, "epochs": metrics["epoch"] + 1})
+        return False
+
+    def ended(self, cell: Cell) -> None:
+        tune.report({"cell": cell.id, "ended": True})

@@ -1,0 +1,174 @@
+"""A cell on its way from its settings to its result, whoever trains it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lbray.data import Splits
+from lbray.errors import DamagedArtefact, Diverged, InputError
+from lbray.spec import Cell
+from lbray.store import CellFiles, Result, Store
+from lbray.training.evaluate import evaluate
+from lbray.training.progress import Progress
+from lbray.training.provenance import provenance
+from lbray.training.trainer import Trainer
+from lbray.training.workers import ALONE, Workers
+
+
+class CellUnderWay:
+    """Trainer, progress and artefacts of one cell that has no result yet.
+
+    In order: `begin`; until it is `exhausted`, an epoch of `trainer` and `add`; `result`. Whatever
+    these raise makes a result by `failure`. Either is recorded by `finish`.
+
+    Args:
+        cell: what to train.
+        store: where its artefacts go.
+        data_root: where datasets lie of which the store has no copy.
+        device: a torch device.
+        executor: who runs it, for the provenance.
+        lanes: how many cells are trained together with it at most, itself included.
+        workers: among whom each batch is shared; all of them call the same methods.
+
+    Attributes:
+        cell: as given.
+        trainer: after the last stored epoch, from `begin` on.
+        progress: likewise.
+    """
+
+    trainer: Trainer
+    progress: Progress
+
+    def __init__(
+        self,
+        cell: Cell,
+        store: Store,
+        *,
+        data_root: Path | None,
+        device: str,
+        executor: str,
+        lanes: int = 1,
+        workers: Workers = ALONE,
+    ) -> None:
+        self.cell = cell
+        self._store = store
+        self._files = store.cell(cell.id)
+        self._data_root = data_root
+        self._device = device
+        self._workers = workers
+        self._how: dict[str, Any] = provenance(torch.device(device), cell.precision, executor)
+        self._how |= {"workers": workers.count, "lanes": lanes}
+        if workers.leads:
+            self._files.reopen()
+            self._files.begin(cell)
+
+    def begin(self) -> None:
+        """Go to the last epoch whose artefacts are sound, or to the beginning."""
+        dataset, self._splits = self._store.datasets.prepared(
+            self.cell.dataset, self._data_root, self._device, **self.cell.split_settings
+        )
+        self._how |= {"dataset": dataset.fingerprint, "dataset_source": dataset.source}
+        self.trainer, self.progress = _continued(
+            self.cell, self._files, self._splits, self._workers
+        )
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether no epoch is to follow."""
+        return self.progress.exhausted(self.cell.max_epochs, self.cell.patience)
+
+    def add(self, metrics: dict[str, Any]) -> None:
+        """Make an epoch of the trainer last."""
+        improved = self.progress.add(metrics)
+        if self._workers.leads:
+            _store_epoch(self._files, self.trainer, self.progress, improved)
+
+    def result(self) -> Result:
+        """The result after the last epoch; the test images are seen, by the best weights."""
+        self._workers.wait_for_each_other()  # the best weights are there for all to read
+        progress, precision = self.progress, self.cell.precision
+        weights, _ = self._files.best(progress.best_sha256)
+        self.trainer.load_weights(weights)
+        test = evaluate(
+            self.trainer.model,
+            self._splits,
+            self._splits.test,
+            precision,
+            "test",
+            workers=self._workers,
+        )
+        best = progress.history[progress.best_epoch]
+        metrics: dict[str, float | None] = {
+            **{name: value for name, value in best.items() if name.startswith(("val/", "latent/"))},
+            **test,
+            "epochs/best": progress.best_epoch + 1,
+            "epochs/stopped": progress.epochs,
+            "time/train_s": progress.seconds,
+        }
+        return Result(
+            id=self.cell.id,
+            status="done",
+            metrics=metrics,
+            weights_sha256=progress.best_sha256,
+            provenance=self._how,
+        )
+
+    def failure(self, problem: Exception) -> Result:
+        """The result of a cell that cannot be trained to its end."""
+        reason = _reason(problem)
+        return Result(id=self.cell.id, status="failed", reason=reason, provenance=self._how)
+
+    def finish(self, result: Result) -> Result | None:
+        """Record a result; every worker returns the same one."""
+        if self._workers.leads:
+            self._files.finish(result)
+        self._workers.wait_for_each_other()
+        return result if self._workers.leads else self._store.result(self.cell.id)
+
+
+def _continued(
+    cell: Cell, files: CellFiles, splits: Splits, workers: Workers
+) -> tuple[Trainer, Progress]:
+    trainer = Trainer(cell, splits, workers)
+    try:
+        resume = files.resume()
+        if resume is None:
+            return trainer, Progress()
+        tensors, state = resume
+        progress = Progress(**state["progress"])
+        trainer.restore(tensors, state["trainer"])
+        if progress.best_sha256 is not None:
+            files.best(progress.best_sha256)
+        elif workers.leads:
+            _store_best(files, trainer, progress)
+        if workers.leads:
+            files.write_history(progress.history)
+    except DamagedArtefact:
+        return Trainer(cell, splits, workers), Progress()
+    return trainer, progress
+
+
+def _store_epoch(files: CellFiles, trainer: Trainer, progress: Progress, improved: bool) -> None:
+    """``resume`` comes first: the best weights can be had from it, should the process die in
+    between, but not the other way round."""
+    tensors, state = trainer.state()
+    files.write_resume(tensors, {"trainer": state, "progress": progress.to_json()})
+    if improved:
+        _store_best(files, trainer, progress)
+    files.write_history(progress.history)
+
+
+def _store_best(files: CellFiles, trainer: Trainer, progress: Progress) -> None:
+    state = {"epoch": progress.best_epoch, "val/acc": progress.best_accuracy}
+    progress.best_sha256 = files.write_best(trainer.weights(), state)
+
+
+def _reason(problem: Exception) -> str:
+    """One line for people, with the kind of error where the text alone would not tell it."""
+    text = " ".join(str(problem).split()) or "no message"
+    if isinstance(problem, (Diverged, InputError, DamagedArtefact)):
+        return text
+    return f"{type(problem).__name__}: {text}"
