@@ -124,7 +124,6 @@ def _place(
     from lbray.training import epoch_seconds
 
     address, data_root = options["address"], options["data_root"]
-    trial_per_cell = options["scheduler"] is not None or bool(options["trackers"])
     wishes = Wishes(
         options["executor"],
         options["actors"],
@@ -132,7 +131,6 @@ def _place(
         options["gpus_per_cell"],
         options["threads"],
         options["lanes"],
-        trial_per_cell,
     )
     here = Machine.detect()
     machine = here if address is None else cluster(address).grown(wishes)
@@ -149,6 +147,7 @@ def _place(
         return epoch_seconds(cell, artefacts, data_root, machine.device)
 
     estimated = estimate(planned, measure if machine.device == here.device else None)
+    trial_per_cell = options["scheduler"] is not None or bool(options["trackers"])
     seconds = None if trial_per_cell or estimated is None else estimated.per_cell
     return *place(planned.missing, machine, wishes, seconds), estimated
 

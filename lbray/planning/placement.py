@@ -18,8 +18,6 @@ EXECUTORS = ("auto", "actor", "ddp", "fused")
 MOST_LANES = 64
 _LANES = 8
 """Cells that are trained together where nobody says how many."""
-_FUSED_BACKBONES = frozenset({"cnn"})
-"""Networks so small that a GPU waits for launches; together they take those of one."""
 _TURNS = 8
 """A process with lanes has at most so many times their number of cells to train: at its end lanes
 stand empty, and a process of its own for few cells would be at its end all the time."""
@@ -89,7 +87,6 @@ class Wishes:
         gpus_per_cell: GPUs per worker; a fraction lets cells share one.
         threads: per worker; on the CPU each counts as a device.
         lanes: cells that one process trains together.
-        trial_per_cell: something follows each cell's own trial, so ``auto`` puts no two in one.
     """
 
     executor: str = "auto"
@@ -98,7 +95,6 @@ class Wishes:
     gpus_per_cell: float | None = None
     threads: int = 1
     lanes: int | None = None
-    trial_per_cell: bool = False
 
 
 @dataclass(frozen=True)
@@ -173,8 +169,8 @@ def place(
 
     ``auto`` takes the one that is sooner done. Actors run one cell per device, and leave devices
     idle where there are fewer cells than these; a group of W workers trains a cell W·0.8 times as
-    fast. With a cell for every device, or without an estimate, that is actors; on GPUs with more
-    cells than these, all of a small backbone, it is ``fused``.
+    fast. With a cell for every device, or without an estimate, that is actors. Lanes are had where
+    they are asked for.
 
     Args:
         cells: those to run.
@@ -205,9 +201,6 @@ def place(
         return _with_lanes(actors, cells, wishes.lanes or _LANES), "as asked for"
     if wishes.executor == "ddp" or (wishes.workers_per_cell or 1) > 1:
         return _groups(actors, cells, slots, min(workers, slots), seconds), "as asked for"
-    if _suit_lanes(cells, machine, wishes, slots):
-        names = " and ".join(sorted({cell.backbone for cell in cells}))
-        return _with_lanes(actors, cells, _LANES), f"one {names} alone leaves a GPU idle"
     if len(cells) >= slots or wishes.workers_per_cell == 1:
         return actors, "there is a cell for every device"
     if seconds is None:
@@ -249,18 +242,6 @@ def _check_lanes(wishes: Wishes) -> None:
         raise InputError(
             f"--lanes is {lanes}, but --executor is {wishes.executor}; it must be fused then."
         )
-
-
-def _suit_lanes(cells: Sequence[Cell], machine: Machine, wishes: Wishes, slots: int) -> bool:
-    """Whether lanes are what ``auto`` takes."""
-    as_it_comes = wishes.workers_per_cell is None and wishes.gpus_per_cell is None
-    return (
-        machine.device == "cuda"
-        and len(cells) > slots
-        and as_it_comes
-        and not wishes.trial_per_cell
-        and {cell.backbone for cell in cells} <= _FUSED_BACKBONES
-    )
 
 
 def _check_workers(cells: Sequence[Cell], machine: Machine, wishes: Wishes, slots: int) -> None:

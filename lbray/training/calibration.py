@@ -20,6 +20,9 @@ _SAME = 0.05
 """How far outputs may be apart, against their size. Rounding, even of TF32 and bfloat16, stays well
 below; another dropout mask, or batch statistics of the wrong images, do not."""
 
+Outputs = list[tuple[Tensor, Tensor]]
+"""Latents and logits of each network."""
+
 _known: dict[tuple[object, ...], bool] = {}
 """What was found in this process, by all that it depends on."""
 
@@ -89,9 +92,6 @@ def same_grouped(models: Sequence[nn.Module], images: Tensor, precision: str) ->
         *zip(_buffers(together), _buffers(apart), strict=True),
     ]
     return _plain(apart) == before and all(_near(one, other) for one, other in pairs)
-
-
-Outputs = list[tuple[Tensor, Tensor]]
 
 
 def _in_turns(models: Sequence[nn.Module], images: Tensor, precision: str) -> Outputs:

@@ -105,9 +105,9 @@ class _Run:
         try:
             grouped = self._may_group and grouping_pays(trainers)
             return run_epochs(trainers, epochs, grouped)
-        except (
-            Exception
-        ):  # one after another, it is seen whose fault it was; if no one's, all go on
+        except Exception:
+            # whose fault it was shows one after another; if it was that of the group itself, such
+            # as its memory, all go on
             self._may_group = False
             return [_again(lane) for lane in lanes]
 

@@ -17,7 +17,7 @@ def cells(count: int, **settings):
 def test_with_a_cell_for_every_device_each_has_a_process():
     placement, _ = place(cells(24), CORES, Wishes(), seconds=100.0)
     assert (placement.executor, placement.device, placement.at_once) == ("actor", "cpu", 4)
-    placement, _ = place(cells(24, backbone="vgg16"), GPUS, Wishes(), seconds=100.0)
+    placement, _ = place(cells(24), GPUS, Wishes(), seconds=100.0)
     assert (placement.executor, placement.device) == ("actor", "cuda")
     assert (placement.at_once, placement.gpus) == (8, 1.0)
 
@@ -50,30 +50,15 @@ def test_actors_take_as_long_as_the_longest_row_of_cells():
     assert placement.sweep_seconds(9, 10.0) == 4 + 3 * 10
 
 
-def test_more_small_cells_than_gpus_are_trained_in_lanes():
-    placement, why = place(cells(200), GPUS, Wishes())
-    assert (placement.executor, placement.lanes, placement.at_once) == ("fused", 8, 8)
-    assert (placement.cells_per_group, placement.cells_at_once) == (25, 64)
-    assert str(placement) == "executor fused: 8 at a time on cuda, each with 8 lanes"
-    assert why == "one cnn alone leaves a GPU idle"
-    for others in (
-        place(cells(8), GPUS, Wishes()),
-        place([*cells(8), *cells(8, backbone="vgg16")], GPUS, Wishes()),
-        place(cells(200), CORES, Wishes()),
-        place(cells(200), GPUS, Wishes(trial_per_cell=True)),
-        place(cells(200), GPUS, Wishes(gpus_per_cell=0.5)),
-        place(cells(200), GPUS, Wishes(executor="actor")),
-    ):
-        assert others[0].executor == "actor"
-        assert others[0].lanes == 1
-
-
 def test_lanes_are_had_where_they_are_asked_for():
     placement, why = place(cells(40), CORES, Wishes(executor="fused", lanes=2, at_once=1))
     assert (placement.executor, placement.device, placement.lanes) == ("fused", "cpu", 2)
     assert (placement.cells_per_group, why) == (16, "as asked for")
     assert placement.sweep_seconds(40, 10.0) == 4 + 40 * 10
     assert place([], CORES, Wishes(executor="fused"))[0].lanes == 8
+    placement, _ = place(cells(200), GPUS, Wishes(executor="fused"))
+    assert (placement.cells_per_group, placement.cells_at_once) == (25, 64)
+    assert str(placement) == "executor fused: 8 at a time on cuda, each with 8 lanes"
 
 
 def test_threads_and_fractions_of_a_gpu_change_how_many_run_at_once():
