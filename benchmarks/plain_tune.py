@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import ray
 import torch
 from plain_pytorch import ImageDataset, PlainCNN
 from ray import tune
@@ -42,6 +43,7 @@ def trial(config: dict[str, Any], images: np.ndarray, labels: np.ndarray) -> Non
 
 def sweep(images: np.ndarray, labels: np.ndarray, cells: int, epochs: int, folder: str) -> None:
     """Run as many trials as there are cells, a core each."""
+    ray.init(address="local")  # and not one that something else has started here
     trainable = tune.with_parameters(trial, images=images, labels=labels)
     results = tune.Tuner(
         tune.with_resources(trainable, {"cpu": 1}),
