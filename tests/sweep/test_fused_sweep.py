@@ -18,7 +18,7 @@ GRID = """
 settings: {dataset: digits, seed: 0, max_epochs: 2, train_size: 300, test_size: 100, lambda: 0.5}
 blocks:
   - {loss: magnet, seed: [0, 1], max_epochs: [2, 3]}
-  - {loss: [triplet, own:Diverging]}
+  - {loss: [triplet, diverging_in_lanes:Diverging]}
   - {loss: baseline, batch_size: 64}
 """
 
@@ -34,7 +34,7 @@ class Diverging(nn.Module):
 def test_a_sweep_in_lanes_has_the_results_of_one_without(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    (tmp_path / "own.py").write_text(OWN)
+    (tmp_path / "diverging_in_lanes.py").write_text(OWN)
     monkeypatch.syspath_prepend(tmp_path)
     declared, alone = experiment(tmp_path, GRID), Store(str(tmp_path / "alone"))
     for cell in declared.cells():
