@@ -81,11 +81,7 @@ class Lease(Claims):
         self._renewing = threading.Thread(target=self._renew, name="lease", daemon=True)
 
     def __enter__(self) -> Lease:
-        for name in self._files.list("sweeps"):  # what killed sweeps left
-            sweep = name.removesuffix(".json")
-            if _living(self._files, sweep) is None:
-                self._files.delete_folder(scratch(sweep))
-                self._files.delete(f"sweeps/{name}")
+        self._clear_dead()
         self._write()
         self._renewing.start()
         return self
@@ -96,6 +92,15 @@ class Lease(Claims):
         with contextlib.suppress(StoreUnavailable):  # the next sweep clears what this one left
             self._files.delete_folder(scratch(self.id))
             self._files.delete(_lease(self.id))
+            self._clear_dead()
+
+    def _clear_dead(self) -> None:
+        """Remove what killed sweeps left."""
+        for name in self._files.list("sweeps"):
+            sweep = name.removesuffix(".json")
+            if _living(self._files, sweep) is None:
+                self._files.delete_folder(scratch(sweep))
+                self._files.delete(f"sweeps/{name}")
 
     def _renew(self) -> None:
         while not self._ended.wait(_RENEW_S):

@@ -76,7 +76,9 @@ def _hold(location: str, ready) -> None:
         time.sleep(60)
 
 
-def test_what_a_killed_sweep_held_is_free_at_once_and_swept_away(store: Store):
+@pytest.mark.parametrize("beside", [True, False])
+def test_what_a_killed_sweep_held_is_free_at_once_and_swept_away(store: Store, beside: bool):
+    """By a sweep that ran beside it, or by the next one."""
     context = multiprocessing.get_context("fork")
     ready = context.Event()
     process = context.Process(target=_hold, args=(store.location, ready))
@@ -84,12 +86,18 @@ def test_what_a_killed_sweep_held_is_free_at_once_and_swept_away(store: Store):
     assert ready.wait(20)
     with Lease(store.files) as lease:
         assert lease.claim(CELLS[0]) is not None
-    os.kill(process.pid, signal.SIGKILL)
-    process.join()
-    with Lease(store.files) as lease:
-        assert lease.claim(CELLS[0]) is None
-        assert store.files.list("sweeps") == [f"{lease.id}.json"]
-        assert store.files.list(f"cells/{CELLS[0]}") == [f"claim-{lease.id}.json"]
+        if beside:
+            os.kill(process.pid, signal.SIGKILL)
+            process.join()
+            assert lease.claim(CELLS[0]) is None
+    if not beside:
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+        with Lease(store.files) as lease:
+            assert lease.claim(CELLS[0]) is None
+            assert store.files.list("sweeps") == [f"{lease.id}.json"]
+            assert store.files.list(f"cells/{CELLS[0]}") == [f"claim-{lease.id}.json"]
+    assert not store.files.list("sweeps")
     assert not list(Path(store.location).glob("scratch-*"))
 
 
