@@ -69,7 +69,7 @@ class CellFiles:
         """Write the result, which ends the cell, and drop what only a continuation needs; a pruned
         cell may have one."""
         self._write("result.json", result.model_dump_json(indent=2).encode())
-        if result.status != "pruned":
+        if result.ended:
             self._files.delete(f"{self._folder}/resume.safetensors")
 
     def reopen(self) -> None:

@@ -44,6 +44,11 @@ class Result(BaseModel):
             raise DamagedArtefact(f"not a result ({problem.errors()[0]['msg']})") from None
 
     @property
+    def ended(self) -> bool:
+        """Whether the cell is not to be trained further: one that was pruned may be."""
+        return self.status != "pruned"
+
+    @property
     def done(self) -> bool:
         """Whether the training came to its end."""
         return self.status == "done"

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from ray import tune
 
-from lbray.sweep.cores import claim_core
+from lbray.sweep.cores import settle
 from lbray.sweep.trial import Task, cells_of
 from lbray.training import run_cell
 
@@ -21,9 +20,7 @@ def train(config: Mapping[str, Any], task: Task) -> None:
         tune.report({"cell": cell.id, "holder": holder})
         return
     placement = task.placement
-    if placement.device == "cpu" and placement.threads == 1:
-        claim_core()
-    torch.set_num_threads(placement.threads)
+    settle(placement)
     run_cell(
         cell,
         task.store,

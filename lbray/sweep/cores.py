@@ -1,4 +1,4 @@
-"""One process, one core."""
+"""Where a process computes, and with how many threads."""
 
 from __future__ import annotations
 
@@ -7,8 +7,20 @@ import os
 import tempfile
 from pathlib import Path
 
+import torch
+
+from lbray.planning import Placement
+
 _claimed: dict[int, int] = {}
 """The core that this process has claimed, and the descriptor of its lock."""
+
+
+def settle(placement: Placement) -> None:
+    """Prepare the calling process to train as placed: a single thread on the CPU has a core of its
+    own."""
+    if placement.device == "cpu" and placement.threads == 1:
+        claim_core()
+    torch.set_num_threads(placement.threads)
 
 
 def claim_core() -> int | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from ray import train as ray_train
 from ray import tune
 from ray.train.torch import TorchConfig, TorchTrainer, get_device
@@ -19,7 +18,7 @@ from ray.tune.integration.ray_train import TuneReportCallback
 from lbray.errors import StoreUnavailable
 from lbray.spec import Cell
 from lbray.store import Result
-from lbray.sweep.cores import claim_core
+from lbray.sweep.cores import settle
 from lbray.sweep.deaths import RETRIES, lost_with_its_node
 from lbray.sweep.trial import CELLS, Task, cells_of, pack
 from lbray.training import run_cell
@@ -88,9 +87,7 @@ def _work(config: Mapping[str, Any]) -> None:
     """What each worker of a group does."""
     task: Task = config["task"]
     placement = task.placement
-    if placement.device == "cpu" and placement.threads == 1:
-        claim_core()
-    torch.set_num_threads(placement.threads)
+    settle(placement)
     leads = ray_train.get_context().get_world_rank() == 0
     for cell in cells_of(config):
         run_cell(
@@ -118,7 +115,7 @@ class _Queue:
 
 def _is_ended(cell: Cell, task: Task) -> bool:
     result = task.store.result(cell.id)
-    return result is not None and result.status != "pruned"
+    return result is not None and result.ended
 
 
 def _cause(problem: TrainingFailedError) -> BaseException:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from ray import tune
 
 from lbray.spec import Cell
-from lbray.sweep.cores import claim_core
+from lbray.sweep.cores import settle
 from lbray.sweep.trial import ONE_BY_ONE, Task, cells_of
 from lbray.training import run_cells
 
@@ -23,7 +22,7 @@ def train(config: Mapping[str, Any], task: Task) -> None:
     cells = []
     for cell in cells_of(config):
         result = task.store.result(cell.id)
-        if result is not None and result.status != "pruned":
+        if result is not None and result.ended:
             reporter.ended(cell)
             continue
         holder = task.claims.claim(cell.id)
@@ -32,9 +31,7 @@ def train(config: Mapping[str, Any], task: Task) -> None:
         else:
             tune.report({"cell": cell.id, "holder": holder})
     placement = task.placement
-    if placement.device == "cpu" and placement.threads == 1:
-        claim_core()
-    torch.set_num_threads(placement.threads)
+    settle(placement)
     apart = config.get(ONE_BY_ONE, ())
     suspected = [cell for cell in cells if cell.id in apart]
     others = [cell for cell in cells if cell.id not in apart]

@@ -13,12 +13,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from ray import tune
 
 from lbray.spec import Cell
 from lbray.store import tensor_file
-from lbray.sweep.cores import claim_core
+from lbray.sweep.cores import settle
 from lbray.sweep.trial import CELLS, Task, cells_of, pack
 from lbray.training import Trainer
 
@@ -36,9 +35,7 @@ def train(config: Mapping[str, Any], task: Task) -> None:
     """A Tune trainable: train one member until it is perturbed, or to its last epoch."""
     (cell,) = cells_of(config)
     placement = task.placement
-    if placement.device == "cpu" and placement.threads == 1:
-        claim_core()
-    torch.set_num_threads(placement.threads)
+    settle(placement)
     member = Cell.resolved({**cell.settings, "lambda": config[LAMBDA]})
     _, splits = task.store.datasets.prepared(
         cell.dataset, task.root, placement.device, **cell.split_settings

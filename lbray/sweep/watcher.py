@@ -81,7 +81,7 @@ class Watcher(tune.Callback):  # type: ignore[misc]
     def has_ended(self, cell: Cell) -> bool:
         """Take note of a cell's result, if it has one; this sweep's or another's."""
         result = self._store.result(cell.id)
-        if result is None or result.status == "pruned":
+        if result is None or not result.ended:
             return False
         self._end(cell, result)
         return True

@@ -49,7 +49,7 @@ def run_cell(
     """
     workers, reporter = Workers.current(), reporter or Silent()
     existing = store.result(cell.id)
-    if existing is not None and existing.status != "pruned":
+    if existing is not None and existing.ended:
         return existing
     under_way = CellUnderWay(
         cell, store, data_root=data_root, device=device, executor=executor, workers=workers

@@ -84,7 +84,7 @@ class _Run:
     def begin(self, cell: Cell) -> None:
         """Give a cell a lane, unless it has a result or nothing is left to train."""
         existing = self._store.result(cell.id)
-        if existing is not None and existing.status != "pruned":
+        if existing is not None and existing.ended:
             self._end(cell, existing)
             return
         lane = self._under_way(cell)

@@ -136,7 +136,8 @@ def test_no_credentials_are_found(tmp_path: Path, no_aws: None):
 def test_a_region_without_the_instance_type_is_found(
     tmp_path: Path, no_aws: None, monkeypatch: pytest.MonkeyPatch
 ):
-    moto = pytest.importorskip("moto")
+    import moto
+
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     path = tmp_path / "x.yaml"
