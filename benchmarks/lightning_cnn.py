@@ -9,9 +9,8 @@ import warnings
 import lightning
 import numpy as np
 import torch
-from plain_pytorch import ImageDataset, PlainCNN
+from plain_pytorch import PlainCNN, shuffled
 from torch import nn
-from torch.utils.data import DataLoader
 
 
 class LightningCNN(lightning.LightningModule):
@@ -47,13 +46,6 @@ def train(images: np.ndarray, labels: np.ndarray, epochs: int, workers: int) -> 
     """Samples per second over the epochs after the first, in which the workers start."""
     warnings.filterwarnings("ignore")
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    loader = DataLoader(
-        ImageDataset(images, labels),
-        batch_size=128,
-        shuffle=True,
-        num_workers=workers,
-        persistent_workers=workers > 0,
-    )
     module = LightningCNN()
     lightning.Trainer(
         max_epochs=epochs + 1,
@@ -62,5 +54,5 @@ def train(images: np.ndarray, labels: np.ndarray, epochs: int, workers: int) -> 
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-    ).fit(module, loader)
+    ).fit(module, shuffled(images, labels, workers))
     return epochs * len(labels) / (module.ended[-1] - module.began[1])

@@ -48,16 +48,38 @@ class PlainCNN(nn.Module):
         return self.head(self.features(images))
 
 
-def train(images: np.ndarray, labels: np.ndarray, epochs: int, workers: int) -> float:
-    """Train with cross-entropy at batch 128; returns samples per second over the epochs after
-    the first, in which the workers start."""
-    loader = DataLoader(
+def shuffled(images: np.ndarray, labels: np.ndarray, workers: int) -> DataLoader:
+    """Batches of 128 in random order."""
+    return DataLoader(
         ImageDataset(images, labels),
         batch_size=128,
         shuffle=True,
         num_workers=workers,
         persistent_workers=workers > 0,
     )
+
+
+def train_epoch(
+    model: nn.Module,
+    loader: DataLoader,
+    criterion: nn.Module,
+    optimizer: torch.optim.Optimizer,
+) -> float:
+    """One pass over the batches; returns the mean loss."""
+    running = 0.0
+    for batch, target in loader:
+        optimizer.zero_grad()
+        loss = criterion(model(batch), target)
+        loss.backward()
+        optimizer.step()
+        running += loss.item()
+    return running / len(loader)
+
+
+def train(images: np.ndarray, labels: np.ndarray, epochs: int, workers: int) -> float:
+    """Train with cross-entropy at batch 128; returns samples per second over the epochs after
+    the first, in which the workers start."""
+    loader = shuffled(images, labels, workers)
     model, criterion = PlainCNN(), nn.CrossEntropyLoss()
     optimizer = torch.optim.Adam(model.parameters())
     model.train()
@@ -65,11 +87,5 @@ def train(images: np.ndarray, labels: np.ndarray, epochs: int, workers: int) -> 
     for epoch in range(epochs + 1):
         if epoch == 1:
             started = time.perf_counter()
-        running = 0.0
-        for batch, target in loader:
-            optimizer.zero_grad()
-            loss = criterion(model(batch), target)
-            loss.backward()
-            optimizer.step()
-            running += loss.item()
+        train_epoch(model, loader, criterion, optimizer)
     return epochs * len(labels) / (time.perf_counter() - started)

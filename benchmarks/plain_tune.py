@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import ray
 import torch
-from plain_pytorch import ImageDataset, PlainCNN
+from plain_pytorch import ImageDataset, PlainCNN, shuffled, train_epoch
 from ray import tune
 from torch import nn
 from torch.utils.data import DataLoader
@@ -20,25 +20,17 @@ def trial(config: dict[str, Any], images: np.ndarray, labels: np.ndarray) -> Non
     torch.set_num_threads(1)
     torch.manual_seed(config["seed"])
     held_out = len(labels) // 10
-    train, validation = (
-        DataLoader(ImageDataset(images[rows], labels[rows]), batch_size=128, shuffle=shuffled)
-        for rows, shuffled in ((slice(held_out, None), True), (slice(held_out), False))
-    )
+    train = shuffled(images[held_out:], labels[held_out:], workers=0)
+    validation = DataLoader(ImageDataset(images[:held_out], labels[:held_out]), batch_size=128)
     model, criterion = PlainCNN(), nn.CrossEntropyLoss()
     optimizer = torch.optim.Adam(model.parameters())
     for _ in range(config["epochs"]):
         model.train()
-        running = 0.0
-        for batch, target in train:
-            optimizer.zero_grad()
-            loss = criterion(model(batch), target)
-            loss.backward()
-            optimizer.step()
-            running += loss.item()
+        loss = train_epoch(model, train, criterion, optimizer)
         model.eval()
         with torch.no_grad():
             correct = sum(int((model(x).argmax(dim=1) == y).sum()) for x, y in validation)
-        tune.report({"loss": running / len(train), "accuracy": correct / held_out})
+        tune.report({"loss": loss, "accuracy": correct / held_out})
 
 
 def sweep(images: np.ndarray, labels: np.ndarray, cells: int, epochs: int, folder: str) -> None:

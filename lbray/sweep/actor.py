@@ -8,16 +8,14 @@ from typing import Any
 from ray import tune
 
 from lbray.sweep.cores import settle
-from lbray.sweep.trial import Task, cells_of
+from lbray.sweep.trial import Task, cells_of, claimed
 from lbray.training import run_cell
 
 
 def train(config: Mapping[str, Any], task: Task) -> None:
     """A Tune trainable: train the one cell of the trial."""
     (cell,) = cells_of(config)
-    holder = task.claims.claim(cell.id)
-    if holder is not None:
-        tune.report({"cell": cell.id, "holder": holder})
+    if not claimed([cell], task):
         return
     placement = task.placement
     settle(placement)

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from ray import train as ray_train
-from ray import tune
 from ray.train.torch import TorchConfig, TorchTrainer, get_device
 from ray.train.v2.api.exceptions import TrainingFailedError
 from ray.tune.integration.ray_train import TuneReportCallback
@@ -20,7 +19,7 @@ from lbray.spec import Cell
 from lbray.store import Result
 from lbray.sweep.cores import settle
 from lbray.sweep.deaths import RETRIES, lost_with_its_node
-from lbray.sweep.trial import CELLS, Task, cells_of, pack
+from lbray.sweep.trial import CELLS, Task, cells_of, claimed, pack
 from lbray.training import run_cell
 
 
@@ -29,13 +28,7 @@ def train(config: Mapping[str, Any], task: Task) -> None:
 
     A cell that no group came to the end of is recorded as failed, and the next ones go on.
     """
-    cells = []
-    for cell in cells_of(config):
-        holder = task.claims.claim(cell.id)
-        if holder is None:
-            cells.append(cell)
-        else:
-            tune.report({"cell": cell.id, "holder": holder})
+    cells = claimed(cells_of(config), task)
     while cells:
         try:
             _fit(tuple(cells), task)
@@ -44,7 +37,7 @@ def train(config: Mapping[str, Any], task: Task) -> None:
             cause = _cause(problem)
             if isinstance(cause, StoreUnavailable):
                 raise cause from None
-            while cells and _is_ended(cells[0], task):
+            while cells and task.ended(cells[0]):
                 del cells[0]
             if cells and not lost_with_its_node(str(cause)):
                 cell = cells.pop(0)
@@ -111,11 +104,6 @@ class _Queue:
         if self._reports is not None:
             self._reports.put({**metrics, "cell": self._cell_id, "epochs": metrics["epoch"] + 1})
         return False
-
-
-def _is_ended(cell: Cell, task: Task) -> bool:
-    result = task.store.result(cell.id)
-    return result is not None and result.ended
 
 
 def _cause(problem: TrainingFailedError) -> BaseException:

@@ -9,7 +9,7 @@ from ray import tune
 
 from lbray.spec import Cell
 from lbray.sweep.cores import settle
-from lbray.sweep.trial import ONE_BY_ONE, Task, cells_of
+from lbray.sweep.trial import ONE_BY_ONE, Task, cells_of, claimed
 from lbray.training import run_cells
 
 
@@ -19,17 +19,13 @@ def train(config: Mapping[str, Any], task: Task) -> None:
     Those that a process died under come first, one by one, so that it shows whose fault that was.
     """
     reporter = _Tune()
-    cells = []
+    unended = []
     for cell in cells_of(config):
-        result = task.store.result(cell.id)
-        if result is not None and result.ended:
+        if task.ended(cell):
             reporter.ended(cell)
-            continue
-        holder = task.claims.claim(cell.id)
-        if holder is None:
-            cells.append(cell)
         else:
-            tune.report({"cell": cell.id, "holder": holder})
+            unended.append(cell)
+    cells = claimed(unended, task)
     placement = task.placement
     settle(placement)
     apart = config.get(ONE_BY_ONE, ())

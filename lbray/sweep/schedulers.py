@@ -82,16 +82,19 @@ def scheduler(name: str, cells: Sequence[Cell], executor: str = "actor") -> Tria
             f"--scheduler is {name}, which ends single cells, but --executor is fused, whose "
             "processes train several together; it must be actor then."
         )
-    datasets = sorted({cell.dataset for cell in cells})
-    if len(datasets) > 1:
-        raise InputError(
-            f"--scheduler is {name}, which ranks cells by accuracy, but the cells are of "
-            f"{len(datasets)} datasets ({', '.join(datasets)}); sweep one at a time, with "
-            "--set dataset=NAME."
-        )
+    _check_alike(cells, name, "dataset", "ranks cells by accuracy")
     if name == PBT:
         _check_population(cells, executor)
     return _SCHEDULERS[name](max(cell.max_epochs for cell in cells))
+
+
+def _check_alike(cells: Sequence[Cell], name: str, field: str, does: str) -> None:
+    values = sorted({str(getattr(cell, field)) for cell in cells})
+    if len(values) > 1:
+        raise InputError(
+            f"--scheduler is {name}, which {does}, but the cells are of {len(values)} {field}s "
+            f"({', '.join(values)}); sweep one at a time, with --set {field}=NAME."
+        )
 
 
 def _check_population(cells: Sequence[Cell], executor: str) -> None:
@@ -100,13 +103,7 @@ def _check_population(cells: Sequence[Cell], executor: str) -> None:
             f"--scheduler is {PBT}, which needs a process per cell, but --executor is {executor}; "
             "it must be actor then, with one worker per cell."
         )
-    backbones = sorted({cell.backbone for cell in cells})
-    if len(backbones) > 1:
-        raise InputError(
-            f"--scheduler is {PBT}, which copies weights from cell to cell, but the cells have "
-            f"{len(backbones)} backbones ({', '.join(backbones)}); sweep one at a time, with "
-            "--set backbone=NAME."
-        )
+    _check_alike(cells, PBT, "backbone", "copies weights from cell to cell")
     baselines = sum(cell.is_baseline for cell in cells)
     if baselines:
         raise InputError(

@@ -10,7 +10,9 @@ from ray import tune
 
 from lbray.errors import InputError
 from lbray.store import Store
-from lbray.sweep.trial import CELLS
+
+_OPEN = 64
+"""Runs that a trial has open at a time, each with a thread and a file of its own."""
 
 
 class TensorBoard(tune.logger.LoggerCallback):  # type: ignore[misc]
@@ -22,7 +24,7 @@ class TensorBoard(tune.logger.LoggerCallback):  # type: ignore[misc]
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
-        self._writers: dict[str, Any] = {}
+        self._writers: dict[str, dict[str, Any]] = {}
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
         """Tune saves its callbacks with its state, from which nothing is ever restored here."""
@@ -35,17 +37,19 @@ class TensorBoard(tune.logger.LoggerCallback):  # type: ignore[misc]
         cell = result.get("cell")
         if cell is None or "epochs" not in result:
             return
-        if cell not in self._writers:
-            self._writers[cell] = SummaryWriter(f"{self._folder}/{cell}")
+        writers = self._writers.setdefault(trial.trial_id, {})
+        writer = writers.pop(cell, None) or SummaryWriter(f"{self._folder}/{cell}")
+        writers[cell] = writer  # the last one now
+        if len(writers) > _OPEN:  # were the first one not at its end, another file would follow
+            writers.pop(next(iter(writers))).close()
         for name, value in result.items():
             if "/" in name and isinstance(value, (int, float)):
-                self._writers[cell].add_scalar(name, value, result["epochs"])
+                writer.add_scalar(name, value, result["epochs"])
 
     def log_trial_end(self, trial: Any, failed: bool = False) -> None:
         """Close the runs of a trial."""
-        for cell in trial.config[CELLS]:
-            if cell in self._writers:
-                self._writers.pop(cell).close()
+        for writer in self._writers.pop(trial.trial_id, {}).values():
+            writer.close()
 
 
 def _tensorboard(experiment: str, store: Store) -> tune.Callback:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+from ray import tune
 
 from lbray.planning import Placement
 from lbray.spec import Cell
@@ -44,6 +46,11 @@ class Task:
         """By which a cell is claimed for the sweep."""
         return Claims(self.store.files, self.sweep)
 
+    def ended(self, cell: Cell) -> bool:
+        """Whether the store has a result that ends the cell."""
+        result = self.store.result(cell.id)
+        return result is not None and result.ended
+
     @property
     def scratch(self) -> dict[str, Any]:
         """Where Ray may write what it writes, in its own words: in the store, where all nodes
@@ -60,11 +67,25 @@ class Task:
         return None if self.data_root is None else Path(self.data_root)
 
 
-def pack(cells: tuple[Cell, ...]) -> dict[str, dict[str, Any]]:
-    """Cells as one value of a trial's config: their settings by id."""
-    return {cell.id: cell.settings for cell in cells}
+def claimed(cells: Iterable[Cell], task: Task) -> list[Cell]:
+    """Those of the cells that this sweep has now, or had already, to itself. Of the others, Tune is
+    told which sweep holds them."""
+    ours = []
+    for cell in cells:
+        holder = task.claims.claim(cell.id)
+        if holder is None:
+            ours.append(cell)
+        else:
+            tune.report({"cell": cell.id, "holder": holder})
+    return ours
+
+
+def pack(cells: tuple[Cell, ...]) -> list[dict[str, Any]]:
+    """Cells as one value of a trial's config: a list of settings, into which Tune does not look. It
+    would flatten dictionaries, all of the trial's with each report of one."""
+    return [cell.settings for cell in cells]
 
 
 def cells_of(config: Mapping[str, Any]) -> list[Cell]:
     """The cells of a trial's config."""
-    return [Cell.resolved(settings) for settings in config[CELLS].values()]
+    return [Cell.resolved(settings) for settings in config[CELLS]]

@@ -52,7 +52,9 @@ class Workers:
         `model`, which is changed in place."""
         if self.count == 1:
             return model
-        return DistributedDataParallel(with_sync_batch_norm(model), broadcast_buffers=False)
+        shared = DistributedDataParallel(with_sync_batch_norm(model), init_sync=False)
+        shared.broadcast_buffers = False  # like the weights, they are the same everywhere
+        return shared
 
     def gather(self, rows: Tensor, size: int) -> Tensor:
         """A whole batch from each worker's rows of it, with gradients.

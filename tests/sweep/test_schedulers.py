@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from small_cells import small_cell
@@ -15,6 +17,7 @@ from lbray.planning import plan
 from lbray.store import Store
 from lbray.sweep import Limits, scheduler, trackers
 from lbray.sweep.population import described
+from lbray.sweep.trackers import TensorBoard
 
 GRID = """
 settings: {dataset: digits, seed: [0, 1], max_epochs: 10, train_size: 300, test_size: 100}
@@ -56,7 +59,7 @@ def test_a_path_of_lambda_is_told_by_its_turns():
         ("asha", {}, "fused", "which ends single cells, but --executor is fused"),
         ("ashes", {}, "actor", "unknown scheduler 'ashes'; did you mean 'asha'"),
         ("asha", {"dataset": "fashion_mnist"}, "actor", "the cells are of 2 datasets"),
-        ("pbt", {"backbone": "resnet18"}, "actor", "the cells have 2 backbones (cnn, resnet18)"),
+        ("pbt", {"backbone": "resnet18"}, "actor", "the cells are of 2 backbones (cnn, resnet18)"),
         ("pbt", {"loss": "baseline", "lambda": 0.0}, "actor", "1 of the cells are baselines"),
         ("pbt", {}, "ddp", "--executor is ddp; it must be actor then"),
     ],
@@ -85,6 +88,30 @@ def test_tensorboard_gets_a_run_per_cell(tmp_path: Path):
         assert written == [
             (epoch["epoch"] + 1, pytest.approx(epoch["val/acc"])) for epoch in history
         ]
+
+
+def _open_files() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def test_however_many_cells_a_trial_has_few_runs_are_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    monkeypatch.setattr(sys.modules[TensorBoard.__module__], "_OPEN", 2)
+    board, trial = TensorBoard(str(tmp_path)), SimpleNamespace(trial_id="one")
+    open_before = _open_files()
+    for epochs, cell in enumerate("abcabd"):
+        board.log_trial_result(0, trial, {"cell": cell, "epochs": epochs, "val/acc": 0.5})
+        assert _open_files() <= open_before + 2
+    board.log_trial_end(trial)
+    assert _open_files() == open_before
+    steps = {
+        each.name: [event.step for event in EventAccumulator(str(each)).Reload().Scalars("val/acc")]
+        for each in sorted(tmp_path.iterdir())
+    }
+    assert steps == {"a": [0, 3], "b": [1, 4], "c": [2], "d": [5]}
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pytest
 import torch
 from sklearn.metrics import accuracy_score, f1_score
@@ -8,6 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from lbray import backbones, data, losses, streams
+from lbray.data import Split
 from lbray.training.evaluate import evaluate
 from lbray.training.trainer import Trainer
 
@@ -223,21 +226,24 @@ def test_every_image_is_seen_once_an_epoch_and_none_alone(size: int):
     assert not torch.equal(torch.cat(batches), torch.cat(list(trainer.begin(4))))
 
 
-def test_metrics_are_scikit_learns():
+@pytest.mark.parametrize("labels", [range(10), (3, 8)], ids=["all classes", "two classes"])
+def test_metrics_are_scikit_learns(labels: Collection[int]):
     cell = small_cell()
     splits = splits_of(cell)
     trainer = Trainer(cell, splits)
     trainer.train_epoch(0)
-    metrics = evaluate(trainer.model, splits, splits.test, "float32", "test")
+    rows = torch.isin(splits.test.labels, torch.tensor(list(labels)))
+    split = Split(splits.test.images[rows], splits.test.labels[rows])
+    metrics = evaluate(trainer.model, splits, split, "float32", "test")
     trainer.model.eval()
-    logits = trainer.model(splits.normalise(splits.test.images))[1].detach()
-    truth, predicted = splits.test.labels.numpy(), logits.argmax(1).numpy()
+    logits = trainer.model(splits.normalise(split.images))[1].detach()
+    truth, predicted = split.labels.numpy(), logits.argmax(1).numpy()
     assert metrics == pytest.approx(
         {
             "test/acc": accuracy_score(truth, predicted),
             "test/f1_micro": f1_score(truth, predicted, average="micro"),
             "test/f1_macro": f1_score(truth, predicted, average="macro", zero_division=0.0),
-            "test/loss": functional.cross_entropy(logits.double(), splits.test.labels).item(),
+            "test/loss": functional.cross_entropy(logits.double(), split.labels).item(),
         }
     )
     assert metrics["test/f1_micro"] == pytest.approx(metrics["test/acc"])
