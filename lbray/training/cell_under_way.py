@@ -71,6 +71,7 @@ class CellUnderWay:
             self.cell.dataset, self._data_root, self._device, **self.cell.split_settings
         )
         self._how |= {"dataset": dataset.fingerprint, "dataset_source": dataset.source}
+        self._workers.wait_for_each_other()  # all read what the last epoch of any left
         self.trainer, self.progress = _continued(
             self.cell, self._files, self._splits, self._workers
         )

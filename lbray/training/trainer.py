@@ -165,8 +165,8 @@ class Trainer:
             module.rows = rows, size
         with autocast(images.device, self.cell.precision):
             latents, logits = self._shared_model(images)
-        gather = self._workers.gather
-        return gather(latents.float(), size), gather(logits.float(), size)
+        latents, logits = self._workers.gather_columns(size, latents.float(), logits.float())
+        return latents, logits
 
     def _dropouts(self) -> list[backbones.Dropout]:
         return [module for module in self.model.modules() if isinstance(module, backbones.Dropout)]
