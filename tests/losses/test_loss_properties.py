@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import pytest
 import torch
@@ -193,18 +194,53 @@ def test_without_hinge_alpha_changes_the_value_and_no_gradient(name: str):
     torch.testing.assert_close(*gradients)
 
 
-def test_in_the_exponent_beta_switches_the_classes_off_after_a_fifth_of_the_training():
+def over_the_training(epochs: Iterable[int], **params: object) -> list[float]:
+    """Norms of the gradient of Latent Boost in epochs of 100, on a batch that does not change."""
+    latents, labels = random_batch(1, size=128, dimensions=16, classes=10)
+    latents.requires_grad_()
+    loss, norms = losses.build("latent_boost", **params), []
+    for epoch in epochs:
+        loss.start_epoch(epoch, 100)
+        norms.append(torch.autograd.grad(loss(latents, labels), latents)[0].norm().item())
+    return norms
+
+
+@pytest.mark.parametrize(
+    ("params", "at_10", "at_19", "from_20_on"),
+    [
+        ({"beta": "exponent", "variance_grad": True}, (0.4, 0.8), (0.02, 0.3), (0.0, 1e-6)),
+        ({"beta": "exponent"}, (0.4, 0.8), (0.3, 0.8), (0.3, 0.8)),
+        ({"variance_grad": True}, (0.99, 1.0), (0.99, 1.0), (0.27, 0.9)),
+        ({}, (0.99, 1.0), (0.99, 1.0), (0.27, 0.9)),
+        ({"hinge": True}, (0.5, 1.0), (0.1, 1.0), (0.0, 0.0)),
+    ],
+    ids=str,
+)
+def test_what_each_reading_leaves_of_its_first_gradient(
+    params: dict[str, object],
+    at_10: tuple[float, float],
+    at_19: tuple[float, float],
+    from_20_on: tuple[float, float],
+):
+    first, *later = over_the_training((0, 10, 19, 20, 99), **params)
+    assert first > 0
+    bounds = (at_10, at_19, from_20_on, from_20_on)
+    for norm, (low, high) in zip(later, bounds, strict=True):
+        assert low <= norm / first <= high * 1.0001
+
+
+def test_with_beta_in_the_exponent_and_constant_variances_only_compaction_is_left():
     latents, labels = random_batch(1)
     latents.requires_grad_()
-    norms = {}
-    for beta in ("exponent", "factor"):
-        loss = losses.build("latent_boost", beta=beta, variance_grad=True)
-        for epoch in (0, 20):
-            loss.start_epoch(epoch, 100)
-            (gradient,) = torch.autograd.grad(loss(latents, labels), latents)
-            norms[beta, epoch] = gradient.norm().item()
-    assert norms["exponent", 20] < 1e-6 * norms["exponent", 0]
-    assert norms["factor", 20] > 0.05 * norms["factor", 0]
+    loss = losses.build("latent_boost", beta="exponent", pca_threshold=None)
+    loss.start_epoch(20, 100)
+    (gradient,) = torch.autograd.grad(loss(latents, labels), latents)
+    to_the_mean = torch.zeros_like(latents)
+    for label in labels.unique():
+        own = labels == label
+        centred = latents[own].detach() - latents[own].detach().mean(dim=0)
+        to_the_mean[own] = centred / (centred.square().sum() / (own.sum() - 1))
+    torch.testing.assert_close(gradient, to_the_mean / len(labels), rtol=1e-6, atol=1e-8)
 
 
 @pytest.mark.parametrize(
