@@ -42,7 +42,7 @@ cluster-check: setup
 test-cluster: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	    --constraint constraints.txt --editable '.[dev,cluster]'
-	$(BIN)/python -m pytest -s -m cluster --timeout 3600 tests/cluster
+	$(BIN)/python -m pytest -s -m cluster tests/cluster
 
 check: setup
 	$(BIN)/ruff format --check .

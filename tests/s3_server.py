@@ -18,7 +18,7 @@ CREDENTIALS = {
     "AWS_SECRET_ACCESS_KEY": "testing",
     "AWS_EC2_METADATA_DISABLED": "true",
 }
-_SERVER = "import sys; from moto.server import main; main(['-H', '127.0.0.1', '-p', sys.argv[1]])"
+_SERVER = "import sys; from moto.server import main; main(['-H', sys.argv[1], '-p', sys.argv[2]])"
 
 
 class Road:
@@ -85,18 +85,18 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def s3_server(**environment: str) -> Iterator[int]:
-    """A server without any bucket; its port."""
+def s3_server(host: str = "127.0.0.1", **environment: str) -> Iterator[int]:
+    """A server without any bucket, at an address of this machine; its port."""
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, "-c", _SERVER, str(port)],
+        [sys.executable, "-c", _SERVER, host, str(port)],
         env={**os.environ, **environment},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
         deadline = time.monotonic() + 60
-        while not _answers(port):
+        while not _answers(host, port):
             assert process.poll() is None, "the server ended"
             assert time.monotonic() < deadline, "the server does not answer"
             time.sleep(0.1)
@@ -106,9 +106,9 @@ def s3_server(**environment: str) -> Iterator[int]:
         process.wait()
 
 
-def _answers(port: int) -> bool:
+def _answers(host: str, port: int) -> bool:
     try:
-        urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).close()
+        urllib.request.urlopen(f"http://{host}:{port}/", timeout=5).close()
     except urllib.error.HTTPError:
         return True
     except OSError:
@@ -116,11 +116,11 @@ def _answers(port: int) -> bool:
     return True
 
 
-def make_bucket(port: int, name: str = "bucket") -> None:
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/{name}", method="PUT")
+def make_bucket(port: int, name: str = "bucket", host: str = "127.0.0.1") -> None:
+    request = urllib.request.Request(f"http://{host}:{port}/{name}", method="PUT")
     urllib.request.urlopen(request, timeout=10).close()
 
 
-def uri(port: int, path: str) -> str:
+def uri(port: int, path: str, host: str = "127.0.0.1") -> str:
     """A store on the server, as a user would write it."""
-    return f"s3://{path}?scheme=http&endpoint_override=127.0.0.1:{port}&region=us-east-1"
+    return f"s3://{path}?scheme=http&endpoint_override={host}:{port}&region=us-east-1"

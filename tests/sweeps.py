@@ -9,7 +9,10 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatch
 from pathlib import Path
+
+from pyarrow.fs import FileSelector
 
 from lbray import spec
 from lbray.planning import Placement, plan, preflight
@@ -27,7 +30,21 @@ blocks:
 LONG = GRID.replace("max_epochs: 3", "max_epochs: 12")
 """Six cells that last long enough to be disturbed."""
 
+FOUR = """
+settings: {dataset: digits, seed: [0, 1], max_epochs: 25, patience: 25}
+blocks:
+  - loss: baseline
+  - {loss: magnet, lambda: 0.5}
+"""
+"""Four cells of some seconds each, for what kills and restores whole nodes."""
+
 _MARK = "LBRAY_TEST_MARK"
+_PROGRAM = """
+import signal
+from lbray.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where tests run in the background
+main()
+"""
 
 
 def experiment(folder: Path, text: str = GRID, name: str = "grid") -> spec.Experiment:
@@ -77,7 +94,7 @@ class Driver:
     def __init__(self, *words: str, cwd: Path, **environment: str) -> None:
         self.mark = uuid.uuid4().hex
         self.process = subprocess.Popen(
-            [sys.executable, "-c", "from lbray.cli import main; main()", *words],
+            [sys.executable, "-c", _PROGRAM, *words],
             cwd=cwd,
             env={**os.environ, **environment, _MARK: self.mark},
             stdout=subprocess.PIPE,
@@ -104,11 +121,18 @@ class Driver:
                     yield int(entry.name), (entry / "cmdline").read_bytes().decode(errors="ignore")
 
 
-def left_behind(folder: Path) -> list[Path]:
+def left_behind(store: Store) -> list[str]:
     """What a store has only while a sweep runs on it."""
     passing = ("*.tmp", "resume.safetensors", "claim-*", "scratch-*")
-    found = [path for pattern in passing for path in folder.rglob(pattern)]
-    return found + list((folder / "sweeps").glob("*"))
+    files, root = store.files.filesystem, store.files.path("cells").removesuffix("cells")
+    found = files.get_file_info(FileSelector(root, allow_not_found=True, recursive=True))
+    paths = [each.path.removeprefix(root) for each in found]
+    return [
+        path
+        for path in paths
+        if path.startswith("sweeps/")
+        or any(fnmatch(part, each) for part in path.split("/") for each in passing)
+    ]
 
 
 class Watched:
@@ -125,11 +149,12 @@ class Watched:
         histories = {cell.id: self._store.cell(cell.id).history() for cell in running}
         return {cell: len(history) for cell, history in histories.items() if history}
 
-    def wait_for_epochs(self, count: int, driver: Driver) -> None:
-        """Return when a cell that is being trained has so many epochs behind it."""
+    def wait_for_epochs(self, count: int, driver: Driver | None = None) -> None:
+        """Return when a cell that is being trained has so many epochs behind it; a driver that is
+        given must live until then."""
 
         def trained() -> bool:
-            assert driver.process.poll() is None, driver.ended()
+            assert driver is None or driver.process.poll() is None, driver.ended()
             return max(self.epochs().values(), default=0) >= count
 
         wait_until(trained)
@@ -162,5 +187,5 @@ class Watched:
 
 
 def assert_nothing_left(driver: Driver, store: Store) -> None:
-    assert not left_behind(Path(store.location))
+    assert not left_behind(store)
     wait_until(lambda: not driver.descendants())

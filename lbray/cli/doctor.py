@@ -25,11 +25,16 @@ from lbray.cli.options import data_root_option
     help="Of a Ray cluster ('auto': the one here), or of its dashboard (http://…).",
 )
 @click.option(
+    "--bring-worker",
+    is_flag=True,
+    help="Where a cluster has no worker yet, have one started (minutes), to look at it too.",
+)
+@click.option(
     "--cluster",
     "cluster_file",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Also ask the cloud whether 'ray up FILE' can start what it names.",
+    help="Also see whether a cluster can be made from this file, and ask its cloud.",
 )
 @click.option(
     "--store",
@@ -51,6 +56,7 @@ from lbray.cli.options import data_root_option
 def doctor(
     experiment: Path | None,
     address: str | None,
+    bring_worker: bool,
     cluster_file: Path | None,
     store: str | None,
     data_root: Path | None,
@@ -65,8 +71,11 @@ def doctor(
     from dataclasses import asdict
 
     from lbray import spec
+    from lbray.errors import InputError
     from lbray.planning import checkup, cloud_problems
 
+    if bring_worker and address is None:
+        raise InputError("--bring-worker is given, but no cluster: give --address, too.")
     if experiment is not None:
         datasets = (*datasets, *{cell.dataset: None for cell in spec.load(experiment).cells()})
     problems = [] if cluster_file is None else cloud_problems(cluster_file)
@@ -76,7 +85,7 @@ def doctor(
         from lbray.sweep import checkups
 
         here = checkup()
-        machines = checkups(address, store, data_root, datasets)
+        machines = checkups(address, store, data_root, datasets, bring_worker)
         problems += [each for machine in machines for each in here.differences(machine)]
     problems += [each for machine in machines for each in machine.problems]
     if as_json:

@@ -22,15 +22,18 @@ def run(settings: tuple[str, ...], store: str, data_root: Path | None, threads: 
     """Train one cell here, without Ray, and print its result as JSON.
 
     For example: lbray run dataset=digits loss=magnet lambda=0.5 seed=0 max_epochs=10
+
+    \b
+    With parameters: lbray run dataset=digits lambda=0.5 'loss={name: triplet, margin: 0.2}'
     """
     import torch
 
     from lbray.planning import plan, preflight
-    from lbray.spec import Cell
+    from lbray.spec import single
     from lbray.store import Store
     from lbray.training import run_cell
 
-    cell = Cell.from_mapping({"seed": 0, "lambda": 0.0, **parse_overrides(settings, "the setting")})
+    cell = single({"seed": 0, "lambda": 0.0, **parse_overrides(settings, "the setting")})
     artefacts = Store(store)
     preflight(plan([cell], artefacts), artefacts, data_root, at_once=1)
     click.echo(f"{cell.id}  {cell.label}", err=True)

@@ -19,7 +19,8 @@ from lbray import data
 from lbray.errors import LbrayError
 from lbray.store import Store
 
-_COMPARED = ("python", "ray", "lbray")
+_COMPARED = ("ray", "lbray")
+"""Ray itself lets no process join a cluster whose Python is another."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Checkup:
             f"{kind} is {other.versions[kind]} on {other.host}, but {self.versions[kind]} here; "
             "both must be the same: install the same constraints.txt, and carry the same tree."
             for kind in _COMPARED
-            if _comparable(kind, self.versions[kind]) != _comparable(kind, other.versions[kind])
+            if self.versions[kind] != other.versions[kind]
         ]
 
 
@@ -107,11 +108,6 @@ def _where(name: str, store: Store | None, data_root: Path | None) -> str | None
     if store is not None and store.datasets.has(name):
         return f"a copy in {store.location}"
     return data.where(name, data_root)
-
-
-def _comparable(kind: str, text: str) -> str:
-    """Python's patch level makes no difference."""
-    return text.rpartition(".")[0] if kind == "python" else text
 
 
 @cache

@@ -15,10 +15,10 @@ _PLACEHOLDER = re.compile(r"\bMY-[A-Z]+\b")
 
 
 def cloud_problems(path: Path) -> list[str]:
-    """A sentence for each thing that would keep `ray up` from starting the cluster of a file.
+    """A sentence for each thing that would keep the cluster of a file from being made.
 
     Args:
-        path: a YAML file for `ray up`.
+        path: a YAML file for `ray up`, or a RayJob for `kubectl`.
 
     Raises:
         InputError: it is none.
@@ -26,15 +26,15 @@ def cloud_problems(path: Path) -> list[str]:
     try:
         text = path.read_text()
         cluster = yaml.safe_load(text)
-        provider = cluster["provider"]
-        kind = provider["type"]
+        kind = cluster["provider"]["type"] if "provider" in cluster else cluster["kind"]
     except OSError as problem:
         raise InputError(
             f"--cluster is '{path}', which cannot be read: {problem.strerror}."
         ) from None
     except (yaml.YAMLError, KeyError, TypeError):
         raise InputError(
-            f"--cluster is '{path}', but must be a YAML file for 'ray up', with a provider's type."
+            f"--cluster is '{path}', but must be a YAML file for 'ray up', with a provider's type, "
+            "or a RayJob."
         ) from None
     unchanged = sorted(set(_PLACEHOLDER.findall(text)))
     problems = [f"{path} still has {word}, which is to be replaced by yours." for word in unchanged]

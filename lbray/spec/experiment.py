@@ -109,6 +109,22 @@ def load(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Experi
     return experiment
 
 
+def single(settings: Mapping[str, Any]) -> Cell:
+    """The cell of settings as they stand in a block, each with one value.
+
+    Raises:
+        InputError: a setting has several values, or is not allowed.
+    """
+    combinations = list(_expand(settings))
+    if len(combinations) > 1:
+        several = next(name for name in settings if len(_values(name, settings[name])) > 1)
+        raise InputError(
+            f"{several} is {settings[several]!r}, but must have one value here; "
+            "'lbray sweep' runs grids."
+        )
+    return Cell.from_mapping(combinations[0])
+
+
 def _fields() -> tuple[str, ...]:
     return tuple(name for name in Cell.field_names() if name != "loss_params")
 
@@ -135,13 +151,16 @@ def _expand(block: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for name, value in block.items():
         if name not in _fields():
             raise InputError.unknown("setting", name, _fields())
-        values = _axis(name, value)
-        axes[name] = (
-            [v for each in values for v in _loss_variants(each)] if name == "loss" else values
-        )
+        axes[name] = _values(name, value)
     for combination in itertools.product(*axes.values()):
         settings = dict(zip(axes, combination, strict=True))
         yield settings | settings.pop("loss") if "loss" in settings else settings
+
+
+def _values(name: str, value: Any) -> list[Any]:
+    """The values of a setting along its axis; those of ``loss`` with their parameters."""
+    values = _axis(name, value)
+    return [v for each in values for v in _loss_variants(each)] if name == "loss" else values
 
 
 def _axis(name: str, value: Any) -> list[Any]:

@@ -10,9 +10,10 @@ RETRIES = 2
 """How often a cell is continued after a process died under it, before it is recorded as failed."""
 
 # a process that is unavailable is on a node that does not answer: of one that died on its own, the
-# node says so
+# node says so; SIGTERM is what a machine that is taken away sends to all that runs on it
 _NODE_LOST = re.compile(
-    r"node has died|node was terminated|NodeDiedError|preempt|actor is (temporarily )?unavailable",
+    r"node has died|node was terminated|NodeDiedError|preempt|actor is (temporarily )?unavailable"
+    r"|receives a SIGTERM",
     re.IGNORECASE,
 )
 

@@ -18,6 +18,8 @@ from lbray.planning import Checkup, Placement, checkup
 from lbray.sweep.ray_session import ray_session
 
 _PATIENCE_S = 300.0
+_PATIENCE_WITH_A_WORKER_S = 1500.0
+"""A machine of a cloud takes minutes to start, and to install what runs on it."""
 _POLL_S = 0.5
 
 
@@ -26,6 +28,7 @@ def checkups(
     store: str | None = None,
     data_root: Path | None = None,
     datasets: Sequence[str] = (),
+    bring_worker: bool = False,
 ) -> list[Checkup]:
     """A check-up by each node that a cluster has now.
 
@@ -35,14 +38,18 @@ def checkups(
         store: see `lbray.planning.checkup`, as all that follows.
         data_root: where datasets lie on the nodes.
         datasets: names of those that must be there.
+        bring_worker: where no node can run cells yet, have one started first.
 
     Raises:
-        InputError: the cluster does not answer, or is of another version of Ray or Python.
+        InputError: the cluster does not answer, is of another version of Ray or Python, or no
+            worker came.
     """
     root = None if data_root is None else str(data_root)
     if address.startswith(("http://", "https://")):
-        return _by_job(address, store, root, datasets)
+        return _by_job(address, store, root, datasets, bring_worker)
     with ray_session(Placement("actor", "cpu", 1), address):
+        if bring_worker:
+            _bring_worker()
         nodes = [node for node in ray.nodes() if node["Alive"]]
         look = ray.remote(num_cpus=0, max_retries=0)(_look)
         waiting = [
@@ -55,6 +62,21 @@ def checkups(
             _told(node["NodeManagerAddress"], task)
             for node, task in zip(nodes, waiting, strict=True)
         ]
+
+
+def _bring_worker() -> None:
+    """Return when a node has a core, which the autoscaler brings if none has."""
+    try:
+        ray.get(ray.remote(num_cpus=1)(_nothing).remote(), timeout=_PATIENCE_WITH_A_WORKER_S)
+    except ray.exceptions.GetTimeoutError:
+        raise InputError(
+            f"no worker came in {_PATIENCE_WITH_A_WORKER_S / 60:.0f} minutes; 'ray status' on the "
+            "head says why: mostly a quota, or no capacity."
+        ) from None
+
+
+def _nothing() -> None:
+    """Needs a core, and is done."""
 
 
 def _look(store: str | None, data_root: str | None, datasets: list[str]) -> dict[str, Any]:
@@ -73,18 +95,12 @@ def _told(node: str, task: Any) -> Checkup:
 
 
 def _by_job(
-    address: str, store: str | None, data_root: str | None, datasets: Sequence[str]
+    address: str,
+    store: str | None,
+    data_root: str | None,
+    datasets: Sequence[str],
+    bring_worker: bool,
 ) -> list[Checkup]:
-    try:
-        from ray.job_submission import JobStatus, JobSubmissionClient
-
-        client = JobSubmissionClient(address)
-    except (ImportError, ConnectionError, RuntimeError) as problem:
-        raise InputError(
-            f"--address is '{address}', where no job can be submitted: "
-            f"{str(problem).splitlines()[0].rstrip('.')}; 'ray dashboard' opens the way to a "
-            "cluster's, and 'lbray[cluster]' has what it takes here."
-        ) from None
     words = ["lbray", "doctor", "--address", "auto", "--json"]
     if store is not None:
         words += ["--store", store]
@@ -92,12 +108,25 @@ def _by_job(
         words += ["--data-root", data_root]
     for name in datasets:
         words += ["--dataset", name]
-    job = client.submit_job(entrypoint=shlex.join(words))
-    deadline = time.monotonic() + _PATIENCE_S
-    ended = (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.STOPPED)
-    while client.get_job_status(job) not in ended and time.monotonic() < deadline:
-        time.sleep(_POLL_S)
-    lines = client.get_job_logs(job).splitlines()
+    if bring_worker:
+        words.append("--bring-worker")
+    patience = _PATIENCE_S + (_PATIENCE_WITH_A_WORKER_S if bring_worker else 0)
+    try:
+        from ray.job_submission import JobStatus, JobSubmissionClient
+
+        client = JobSubmissionClient(address)
+        job = client.submit_job(entrypoint=shlex.join(words))
+        deadline = time.monotonic() + patience
+        ended = (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.STOPPED)
+        while client.get_job_status(job) not in ended and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+        lines = client.get_job_logs(job).splitlines()
+    except (ImportError, ConnectionError, RuntimeError, ray.exceptions.RayError) as problem:
+        raise InputError(
+            f"--address is '{address}', where no job can be submitted: "
+            f"{str(problem).splitlines()[0].rstrip('.')}; 'ray dashboard' opens the way to a "
+            "cluster's, and 'lbray[cluster]' has what it takes here."
+        ) from None
     told = [line for line in lines if line.startswith('[{"host"')]
     if not told:
         last_line = lines[-1] if lines else "it said nothing"

@@ -109,6 +109,12 @@ def test_a_corrupt_image_is_refused_by_name(call, tmp_path: Path):
         (["sweep", "absent.yaml"], "cannot read the experiment absent.yaml: No such file"),
         (["run", "dataset=digits", "lambda=2", "loss=magnet"], "lambda is 2, but must be"),
         (["run"], "dataset is missing"),
+        (["run", "dataset=digits", "seed=[0, 1]"], "seed is [0, 1], but must have one value here"),
+        (
+            ["run", "dataset=digits", "loss={name: triplet, margin: [0.1, 0.2]}"],
+            "loss is {'name': 'triplet', 'margin': [0.1, 0.2]}, but must have one value here",
+        ),
+        (["run", "dataset=digits", "loss_params={margin: 1}"], "unknown setting 'loss_params'"),
         (["run", "digits"], "the setting is 'digits', but must be KEY=VALUE, such as seed=3."),
         (["analyze", "absent"], "unknown experiment 'absent'; allowed: none yet (in the store"),
         (["audit", "absent.csv"], "cannot read the table absent.csv: No such file"),

@@ -9,6 +9,7 @@ import torch
 
 from lbray import losses
 from lbray.cli import main
+from lbray.spec import Cell
 
 
 @pytest.fixture
@@ -40,6 +41,22 @@ def test_run_trains_one_cell_and_prints_its_result(call):
     code, out, err = call(*words)
     assert json.loads(out) == result
     assert "epoch" not in err
+
+
+def test_run_takes_the_parameters_of_a_loss(call):
+    code, out, _ = call("run", *CELL, "loss={name: triplet, margin: 0.2}", "lambda=0.5")
+    assert code == 0
+    cell = Cell.of(
+        dataset="digits",
+        max_epochs=2,
+        train_size=400,
+        test_size=100,
+        seed=0,
+        loss="triplet",
+        loss_params={"margin": 0.2},
+        **{"lambda": 0.5},
+    )
+    assert json.loads(out)["id"] == cell.id
 
 
 def test_run_says_when_a_cell_failed(call, tmp_path: Path):

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+from laptop import PROGRAMS
 from processes import descendants, environment_of, processes
+from ray.autoscaler._private.monitor import BASE_READONLY_CONFIG
 
 PORTS = {
     "port": 6390,
@@ -28,7 +30,6 @@ PORTS = {
 _HEAD_ID = "f" * 51 + "00000"
 TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": uuid.uuid4().hex}
 """For the environment of all that talk to the cluster."""
-_RAY = "import sys; from ray.scripts.scripts import main; sys.exit(main())"
 
 
 @dataclass(frozen=True)
@@ -68,15 +69,8 @@ def fake_cloud(
     """A head that runs no cells, in a folder where its jobs will run too, and nodes of one core
     each by demand."""
     folder = Path(tempfile.mkdtemp(prefix="fc-", dir="/tmp"))  # sockets' paths must be short
-    commands = [
-        "initialization_commands",
-        "setup_commands",
-        "head_setup_commands",
-        "worker_setup_commands",
-        "head_start_ray_commands",
-        "worker_start_ray_commands",
-    ]
     config = {
+        **BASE_READONLY_CONFIG,
         "cluster_name": "fake",
         "max_workers": max_nodes,
         "idle_timeout_minutes": idle_s / 60,
@@ -98,13 +92,6 @@ def fake_cloud(
                 "max_workers": max_nodes,
             },
         },
-        "auth": {},
-        "docker": {},
-        "file_mounts": {},
-        "cluster_synced_files": [],
-        "rsync_exclude": [],
-        "rsync_filter": [],
-        **{name: [] for name in commands},
     }
     file = folder / "cluster.yaml"
     file.write_text(yaml.safe_dump(config))
@@ -116,7 +103,7 @@ def fake_cloud(
         *(f"--{name}={value}" for name, value in PORTS.items()),
     ]  # fmt: skip
     process = subprocess.Popen(
-        [sys.executable, "-c", _RAY, *words],
+        [sys.executable, "-c", PROGRAMS["ray"], *words],
         cwd=cwd,
         env={
             **os.environ,

@@ -3,6 +3,7 @@ back those that idle. Only the machines are not real: Ray's fake cloud starts ea
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -12,31 +13,26 @@ from pathlib import Path
 import pytest
 from fake_cloud import TOKEN, FakeCloud, fake_cloud
 from narrator import Narrator
-from sweeps import Driver, Watched, experiment, left_behind, numbers, wait_until
+from sweeps import FOUR, Driver, Watched, experiment, left_behind, numbers, wait_until
 
 from lbray.store import Store
 from lbray.training import run_cell
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3600)]
 
-GRID = """
-settings: {dataset: digits, seed: [0, 1], max_epochs: 25, patience: 25}
-blocks:
-  - loss: baseline
-  - {loss: magnet, lambda: 0.5}
-"""
+_NOTICE_S = 1.0
 
 
 @pytest.fixture
-def cloud() -> Iterator[FakeCloud]:
+def cloud(bucket: str) -> Iterator[FakeCloud]:
     with fake_cloud() as cloud:
         yield cloud
 
 
 def test_nodes_come_by_demand_are_replaced_and_go(
-    tmp_path: Path, cloud: FakeCloud, narrator: Narrator
+    tmp_path: Path, cloud: FakeCloud, bucket: str, narrator: Narrator
 ):
-    declared, store = experiment(tmp_path, GRID), Store(str(tmp_path / "results"))
+    declared, store = experiment(tmp_path, FOUR), Store(bucket)
     undisturbed = Store(str(tmp_path / "undisturbed"))
     for cell in declared.cells():
         run_cell(cell, undisturbed)
@@ -44,19 +40,22 @@ def test_nodes_come_by_demand_are_replaced_and_go(
     assert cloud.nodes() == {}
     narrator.say("a head without cores, and no node")
 
-    words = ("--address", cloud.address, "--actors", "2")
+    words = ("--address", cloud.address, "--store", bucket, "--actors", "2")
     driver = Driver("sweep", "grid.yaml", *words, cwd=tmp_path, **TOKEN)
     narrator.say("lbray sweep grid.yaml", *words)
     wait_until(lambda: len(cloud.nodes()) == 2, 120)
     narrator.say("the sweep's demand has brought 2 nodes")
 
-    watched.wait_for_epochs(5)
+    watched.wait_for_epochs(5, driver)
     watched.remember()
     before = cloud.nodes()
     lost = next(iter(before))
-    for pid in [lost, *before[lost]]:
-        os.kill(pid, signal.SIGKILL)
-    narrator.say("a node is killed with all its processes, while its cell is trained")
+    for kind in (signal.SIGTERM, signal.SIGKILL):  # as a machine that is taken away does
+        for pid in [*before[lost], lost]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, kind)
+        time.sleep(_NOTICE_S)
+    narrator.say("a node is taken away while its cell is trained: SIGTERM to all, then SIGKILL")
     wait_until(lambda: len(cloud.nodes()) == 2 and lost not in cloud.nodes(), 180)
     narrator.say("another node has come in its place")
 
@@ -66,7 +65,7 @@ def test_nodes_come_by_demand_are_replaced_and_go(
     watched.assert_kept()
     assert numbers(store, declared) == numbers(undisturbed, declared)
     narrator.say("each result is equal, to the bit, to that of a training in peace")
-    assert not left_behind(Path(store.location))
+    assert not left_behind(store)
 
     began = time.monotonic()
     wait_until(lambda: not cloud.nodes(), 120)

@@ -12,7 +12,7 @@ from ray.autoscaler._private.util import prepare_config
 
 from lbray.planning import cloud_problems
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3600)]
 
 ROOT = Path(__file__).parents[2]
 TAGS = {
@@ -46,7 +46,8 @@ def test_workers_of_both_kinds_are_launched_as_the_file_says(
         iam.add_role_to_instance_profile(InstanceProfileName="lbray", RoleName="lbray")
         assert cloud_problems(ROOT / "cluster.yaml") == []
 
-        said = {name: dict(node["resources"]) for name, node in _types(config).items()}
+        kinds = config["available_node_types"]
+        said = {name: dict(node["resources"]) for name, node in kinds.items()}
         known = AWSNodeProvider.fillout_available_node_types_resources(
             prepare_config({**config, "available_node_types": _without_resources(config)})
         )
@@ -73,12 +74,8 @@ def test_workers_of_both_kinds_are_launched_as_the_file_says(
         assert open_to_all == [22]
 
 
-def _types(config: dict) -> dict:
-    return config["available_node_types"]
-
-
 def _without_resources(config: dict) -> dict:
     return {
         name: {**node, "resources": {}} if name != config["head_node_type"] else node
-        for name, node in _types(config).items()
+        for name, node in config["available_node_types"].items()
     }

@@ -54,8 +54,8 @@ def test_ray_accepts_it(file: str):
 
 def test_ray_would_refuse_a_key_that_it_does_not_know(file: str):
     config = load(file)
-    config["setup_comands"] = config.pop("setup_commands")
-    with pytest.raises((jsonschema.ValidationError, KeyError)):
+    config["setup_comands"] = []
+    with pytest.raises(jsonschema.ValidationError):
         validate_config(prepare_config(config))
 
 
@@ -90,6 +90,11 @@ def test_the_dashboard_listens_on_the_head_alone(file: str):
     hosts = re.findall(r"--dashboard-host[= ](\S+)", "\n".join(starts))
     assert hosts == ["127.0.0.1"]
     assert "0.0.0.0" not in (ROOT / file).read_text()
+
+
+@pytest.mark.parametrize("key", ["file_mounts", "rsync_exclude", "setup_commands"])
+def test_one_proof_of_a_setup_is_for_all(key: str):
+    assert load(FILES[0])[key] == load(FILES[1])[key] == load(FILES[2])[key]
 
 
 def test_what_is_carried_exists_and_is_enough_to_install(file: str, tmp_path: Path):
@@ -179,9 +184,23 @@ def test_the_rayjob_runs_a_command_of_ours_on_the_pinned_ray():
     base = re.search(r"^FROM \S+:([\d.]+)-", dockerfile, re.MULTILINE)
     assert cluster["rayVersion"] == base[1] == _pins()["ray"]
     assert cluster["headGroupSpec"]["rayStartParams"]["num-cpus"] == "0"
-    for sources in re.findall(r"^COPY (.+) \S+$", dockerfile, re.MULTILINE):
+    for sources in re.findall(r"^COPY --chown=\S+ (.+) \S+$", dockerfile, re.MULTILINE):
         for source in sources.split():
             assert (ROOT / source).exists()
+
+
+def test_commands_of_the_document_exist_and_so_do_their_options():
+    text = (ROOT / "docs/cluster.md").read_text().replace("\\\n", " ")
+    told = re.findall(r"^\$ (?:\w+=\S+ )?((?:ray|lbray) .+)", text, re.MULTILINE)
+    assert len(told) > 15
+    for command in told:
+        ours, _, submitted = command.partition(" -- ")
+        for each in filter(None, (ours, submitted)):
+            program, *words = shlex.split(each, comments=True)
+            _known({"ray": ray_cli, "lbray": lbray}[program], words)
+            for word in words:
+                if re.match(r"(clusters|experiments)/|cluster\.yaml", word):
+                    assert (ROOT / word).is_file(), word
 
 
 def test_the_extra_for_clusters_is_pinned():
@@ -197,9 +216,11 @@ def _pins() -> dict[str, str]:
 
 def _known(group: click.Group, words: list[str]) -> None:
     """See that a command exists and has all the options that it is given."""
-    command = group.commands[words[0]]
+    command: click.Command = group
+    while isinstance(command, click.Group):
+        command, words = command.commands[words[0]], words[1:]
     options = {name for parameter in command.params for name in parameter.opts}
-    for word in words[1:]:
+    for word in words:
         if word.startswith("--"):
             assert word.partition("=")[0] in options, word
 
@@ -215,6 +236,23 @@ def _object(required: tuple[str, ...] = (), **fields: Any) -> dict[str, Any]:
 
 _TEXT, _COUNT, _FLAG = {"type": "string"}, {"type": "integer", "minimum": 0}, {"type": "boolean"}
 _TEXTS = {"type": "object", "additionalProperties": _TEXT}
+_CONTAINERS = {
+    "type": "array",
+    "minItems": 1,
+    "items": _object(
+        ("name", "image"),
+        name=_TEXT,
+        image=_TEXT,
+        command={"type": "array", "items": _TEXT},
+        env={"type": "array", "items": _object(("name",), name=_TEXT, value=_TEXT)},
+        resources=_object(requests=_TEXTS, limits=_TEXTS),
+        securityContext=_object(runAsUser=_COUNT),
+        volumeMounts={
+            "type": "array",
+            "items": _object(("name", "mountPath"), name=_TEXT, mountPath=_TEXT),
+        },
+    ),
+}
 _POD = _object(
     ("spec",),
     metadata={"type": "object"},
@@ -227,21 +265,8 @@ _POD = _object(
             "type": "array",
             "items": _object(key=_TEXT, operator=_TEXT, value=_TEXT, effect=_TEXT),
         },
-        containers={
-            "type": "array",
-            "minItems": 1,
-            "items": _object(
-                ("name", "image"),
-                name=_TEXT,
-                image=_TEXT,
-                env={"type": "array", "items": _object(("name",), name=_TEXT, value=_TEXT)},
-                resources=_object(requests=_TEXTS, limits=_TEXTS),
-                volumeMounts={
-                    "type": "array",
-                    "items": _object(("name", "mountPath"), name=_TEXT, mountPath=_TEXT),
-                },
-            ),
-        },
+        initContainers=_CONTAINERS,
+        containers=_CONTAINERS,
         volumes={
             "type": "array",
             "items": _object(

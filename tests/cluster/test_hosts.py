@@ -7,16 +7,17 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hosts import Host, hosts, lacking, lend_environment
+from hosts import LAPTOP, Host, hosts, lacking, lend_environment
 from laptop import Laptop
 from narrator import Narrator
 from processes import command_of, descendants
+from s3_server import CREDENTIALS, make_bucket, s3_server, uri
 from sweeps import Watched, experiment, numbers, run, wait_until
 
 from lbray.planning import Placement
 from lbray.store import Store
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3600)]
 
 ROOT = Path(__file__).parents[2]
 PORT = 8271
@@ -35,22 +36,39 @@ def three(tmp_path: Path) -> Iterator[list[Host]]:
         yield made
 
 
+@pytest.fixture
+def bucket(three: list[Host], monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A store on an S3 server that the hosts reach by the network."""
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    with s3_server(LAPTOP) as port:
+        make_bucket(port, host=LAPTOP)
+        yield uri(port, "bucket/lbray", LAPTOP)
+
+
 def cluster_file(tmp_path: Path, three: list[Host]) -> Path:
-    """clusters/on-premise.yaml with these hosts, a core each, and the environment lent to them
-    (that its setup commands install it is another proof)."""
+    """clusters/on-premise.yaml with these hosts, a core each, the store's credentials, and the
+    environment lent to them (that its setup commands install it is another proof)."""
     config = yaml.safe_load((ROOT / "clusters/on-premise.yaml").read_text())
     head, *workers = three
     config["provider"] |= {"head_ip": head.address, "worker_ips": [w.address for w in workers]}
     config["auth"] = {"ssh_user": "root", "ssh_private_key": str(tmp_path / "key")}
     kept = [each for each in config["setup_commands"] if "~/venv" not in each]
     config["setup_commands"] = lend_environment() + kept
-    config["worker_start_ray_commands"] = [
-        each.replace("ray start", "ray start --num-cpus=1")
-        for each in config["worker_start_ray_commands"]
-    ]
+    credentials = " ".join(f"{name}={value}" for name, value in CREDENTIALS.items())
+    for kind, options in (("head", ""), ("worker", " --num-cpus=1")):
+        config[f"{kind}_start_ray_commands"] = [
+            each.replace("ray start", f"{credentials} ray start{options}")
+            for each in config[f"{kind}_start_ray_commands"]
+        ]
     path = tmp_path / "on-premise.yaml"
     path.write_text(yaml.safe_dump(config))
     return path
+
+
+def runs_ray(host: Host) -> bool:
+    """Whether a host still runs a part of Ray."""
+    return any("raylet" in command_of(pid) for pid in descendants(host.process.pid))
 
 
 def trains(host: Host) -> bool:
@@ -59,7 +77,7 @@ def trains(host: Host) -> bool:
 
 
 def test_a_cell_of_two_hosts_outlasts_one_that_is_cut_off(
-    tmp_path: Path, three: list[Host], narrator: Narrator
+    tmp_path: Path, three: list[Host], bucket: str, narrator: Narrator
 ):
     _, one, two = three
     declared = experiment(tmp_path, GRID)
@@ -73,18 +91,22 @@ def test_a_cell_of_two_hosts_outlasts_one_that_is_cut_off(
     laptop.call("ray", "up", "--yes", "--no-config-cache", file)
     tunnel = laptop.begin("ray", "dashboard", "--port", str(PORT), file)
     try:
-        _sweep(tmp_path, laptop, narrator, one, two)
+        _sweep(tmp_path, laptop, bucket, narrator, one, two)
     finally:
         tunnel.terminate()
         tunnel.wait()
-    results, undisturbed = (Store(str(tmp_path / name)) for name in ("results", "undisturbed"))
+    laptop.call("ray", "down", "--yes", file)
+    wait_until(lambda: not any(runs_ray(host) for host in three), 60)
+    results, undisturbed = Store(bucket), Store(str(tmp_path / "undisturbed"))
     run(declared, undisturbed, Placement("ddp", "cpu", 1, workers_per_cell=2))
     assert numbers(results, declared) == numbers(undisturbed, declared)
     narrator.say("each result is equal, to the bit, to that of two workers on one host in peace")
 
 
-def _sweep(tmp_path: Path, laptop: Laptop, narrator: Narrator, one: Host, two: Host) -> None:
-    store, address = str(tmp_path / "results"), f"http://127.0.0.1:{PORT}"
+def _sweep(
+    tmp_path: Path, laptop: Laptop, store: str, narrator: Narrator, one: Host, two: Host
+) -> None:
+    address = f"http://127.0.0.1:{PORT}"
     doctor = ("lbray", "doctor", "--address", address, "--store", store, "--dataset", "digits")
 
     def all_there() -> bool:

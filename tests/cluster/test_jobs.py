@@ -10,29 +10,14 @@ import pytest
 from fake_cloud import TOKEN, FakeCloud, fake_cloud
 from laptop import Laptop
 from narrator import Narrator
-from s3_server import CREDENTIALS, make_bucket, s3_server, uri
-from sweeps import experiment, numbers, wait_until
+from sweeps import FOUR, experiment, numbers, wait_until
 
 from lbray.store import Store
 from lbray.training import run_cell
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3600)]
 
-GRID = """
-settings: {dataset: digits, seed: [0, 1], max_epochs: 8, patience: 8}
-blocks:
-  - loss: baseline
-  - {loss: magnet, lambda: 0.5}
-"""
-
-
-@pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
-    with s3_server() as port:
-        make_bucket(port)
-        yield uri(port, "bucket/lbray")
+GRID = FOUR.replace(": 25", ": 8")
 
 
 @pytest.fixture
@@ -44,6 +29,10 @@ def cloud(tmp_path: Path, bucket: str) -> Iterator[FakeCloud]:
         yield cloud
 
 
+def ended(laptop: Laptop, job: tuple[str, ...]) -> None:
+    wait_until(lambda: "succeeded" in laptop.call("ray", "job", "status", *job), 120)
+
+
 def test_a_sweep_is_submitted_left_alone_and_followed(
     tmp_path: Path, cloud: FakeCloud, bucket: str, narrator: Narrator
 ):
@@ -53,20 +42,26 @@ def test_a_sweep_is_submitted_left_alone_and_followed(
 
     laptop.call("lbray", "data", "push", "digits", "--store", bucket)
     doctor = ("lbray", "doctor", "--address", cloud.dashboard, "--store", bucket)
-    assert "a copy in s3://" in laptop.call(*doctor, "--dataset", "digits")
+    said = laptop.call(*doctor, "--dataset", "digits", "--bring-worker")
+    assert said.count("a copy in s3://") == 2, "the head's, and that of a worker that has come"
     missing = laptop.call(*doctor, "--dataset", "folder:nowhere", code=2)
     assert "dataset is 'folder:nowhere', which is neither there nor in the store" in missing
 
-    laptop.call(
+    submit = (
         *("ray", "job", "submit", "--address", cloud.dashboard, "--no-wait"),
         *("--submission-id", "grid", "--", "lbray", "sweep", "grid.yaml", "--address", "auto"),
         *("--store", bucket, "--actors", "2"),
     )
+    laptop.call(*submit)
     narrator.say("the laptop could be closed now")
     assert "finished" in laptop.call("lbray", "watch", "grid", "--store", bucket)
     job = ("--address", cloud.dashboard, "grid")
-    wait_until(lambda: "succeeded" in laptop.call("ray", "job", "status", *job), 60)
+    ended(laptop, job)
     assert "all 4 cells done" in laptop.call("ray", "job", "logs", *job)
+    laptop.call("ray", "job", "delete", *job)
+    laptop.call(*submit)
+    ended(laptop, job)
+    assert "4 cells, 4 done, 0 failed, 0 to run" in laptop.call("ray", "job", "logs", *job)
     said = laptop.call("lbray", "status", "grid", "--store", bucket)
     assert "4 of 4 cells done" in said
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from narrator import Narrator
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3600)]
 
 ROOT = Path(__file__).parents[2]
 

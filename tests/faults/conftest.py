@@ -5,25 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sweeps import experiment, numbers, run
+from sweeps import FOUR, experiment, numbers, run
 
 from lbray.planning import Placement
 from lbray.spec import Experiment
 from lbray.store import Store
 from lbray.training import run_cell
 
-GRID = """
-settings: {dataset: digits, max_epochs: 25, patience: 25}
-blocks:
-  - {loss: baseline, seed: [0, 1]}
-  - {loss: magnet, lambda: 0.5, seed: [0, 1]}
-"""
-
 
 @pytest.fixture
 def declared(tmp_path: Path) -> Experiment:
     """The four cells, for a driver that is started in `tmp_path`."""
-    return experiment(tmp_path, GRID)
+    return experiment(tmp_path, FOUR)
 
 
 @pytest.fixture
@@ -36,7 +29,7 @@ def results(tmp_path: Path) -> Store:
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     """The cells' numbers, each trained alone."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    declared, store = experiment(folder, GRID), Store(str(folder / "store"))
+    declared, store = experiment(folder, FOUR), Store(str(folder / "store"))
     for cell in declared.cells():
         run_cell(cell, store)
     return numbers(store, declared)
@@ -46,6 +39,6 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
 def undisturbed_in_groups(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     """The cells' numbers, each trained by two workers."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    declared, store = experiment(folder, GRID), Store(str(folder / "store"))
+    declared, store = experiment(folder, FOUR), Store(str(folder / "store"))
     run(declared, store, Placement("ddp", "cpu", 1, workers_per_cell=2, cells_per_group=4))
     return numbers(store, declared)

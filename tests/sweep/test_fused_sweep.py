@@ -54,7 +54,7 @@ def test_a_sweep_in_lanes_has_the_results_of_one_without(
         assert kinds[0] == "cell_started"
         assert kinds[-1] == f"cell_{store.result(cell.id).status}"
         assert len(kinds) == len({*kinds})
-    assert not left_behind(tmp_path / "results")
+    assert not left_behind(store)
 
 
 class Journal:

@@ -45,7 +45,7 @@ def test_what_a_scheduler_ended_is_in_no_table_until_a_sweep_without_one_trains_
     code, _, messages = Driver("sweep", "grid.yaml", "--store", "store", cwd=tmp_path).ended()
     assert code == 0, messages
     assert len(analysis.load(store, "grid")) == 4
-    assert not left_behind(tmp_path / "store")
+    assert not left_behind(store)
 
 
 def test_a_path_of_lambda_is_told_by_its_turns():

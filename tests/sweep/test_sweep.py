@@ -134,5 +134,5 @@ def test_a_sweep_that_is_killed_half_way_is_completed_by_the_same_command(
     assert code == 0, messages
     assert {path: path.stat().st_mtime_ns for path in kept} == kept, "a finished cell ran again"
     assert numbers(store, declared) == long_reference
-    assert not left_behind(tmp_path / "results")
+    assert not left_behind(store)
     wait_until(lambda: not first.descendants())
