@@ -18,10 +18,11 @@ _SUFFIXES = (".yaml", ".yml")
 def experiment_files(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """The YAML files that begin so; where there is none, the shell's own paths."""
+    """The YAML files that begin so, and the folders, which may hold some."""
     found = sorted(glob(f"{escape(incomplete)}*"))  # noqa: PTH207 (paths stay as begun)
     files = [CompletionItem(path) for path in found if path.endswith(_SUFFIXES)]
-    return [*files, CompletionItem(incomplete, type="file")]
+    folders = [CompletionItem(f"{path}/") for path in found if Path(path).is_dir()]
+    return [*files, *folders]
 
 
 def experiment_names(

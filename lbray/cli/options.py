@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import yaml
 
 from lbray.errors import InputError
+
+if TYPE_CHECKING:
+    from lbray.planning import Plan
 
 store_option = click.option(
     "--store",
@@ -33,6 +36,25 @@ set_option = click.option(
     metavar="KEY=VALUE",
     help="Replace a setting in every block; a list makes an axis: --set 'seed=[0, 1]'.",
 )
+
+
+def experiment_name(name_or_file: str) -> str:
+    """The name of an experiment that is given by it or by its YAML file."""
+    from lbray import spec
+
+    return spec.load(name_or_file).name if Path(name_or_file).is_file() else name_or_file
+
+
+def say_outdated(planned: Plan) -> None:
+    """Warn of cells that count as done though the file of their loss has changed since."""
+    if planned.outdated:
+        names = ", ".join(sorted({cell.loss for cell in planned.outdated}))
+        click.echo(
+            f"note: the file of {names} has changed since {len(planned.outdated)} of these cells "
+            "were trained; they count as done. To train them anew, give the class another name "
+            "or use another --store.",
+            err=True,
+        )
 
 
 def parse_overrides(overrides: tuple[str, ...], named: str = "--set") -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from lbray.cli.options import data_root_option, parse_overrides, store_option
+from lbray.cli.options import data_root_option, parse_overrides, say_outdated, store_option
 
 
 @click.command()
@@ -20,6 +20,8 @@ from lbray.cli.options import data_root_option, parse_overrides, store_option
 @click.option("--threads", type=click.IntRange(1), help="Threads.  [default: every core]")
 def run(settings: tuple[str, ...], store: str, data_root: Path | None, threads: int | None) -> int:
     """Train one cell here, without Ray, and print its result as JSON.
+
+    The seed is 0 unless it is given. A cell that failed before is tried again.
 
     For example: lbray run dataset=digits loss=magnet lambda=0.5 seed=0 max_epochs=10
 
@@ -33,10 +35,16 @@ def run(settings: tuple[str, ...], store: str, data_root: Path | None, threads: 
     from lbray.store import Store
     from lbray.training import run_cell
 
-    cell = single({"seed": 0, "lambda": 0.0, **parse_overrides(settings, "the setting")})
+    cell = single({"seed": 0, **parse_overrides(settings, "the setting")})
     artefacts = Store(store)
-    preflight(plan([cell], artefacts), artefacts, data_root, at_once=1)
+    planned = plan([cell], artefacts, retry_failed=True)
+    preflight(planned, artefacts, data_root, at_once=1)
     click.echo(f"{cell.id}  {cell.label}", err=True)
+    say_outdated(planned)
+    if planned.done:
+        click.echo(f"it is in {store} already, and not trained again", err=True)
+    else:
+        artefacts.cell(cell.id).reopen()
     torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
     result = run_cell(
         cell,

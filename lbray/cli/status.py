@@ -8,25 +8,25 @@ from datetime import UTC, datetime
 
 import click
 
-from lbray.cli.completion import experiment_names
-from lbray.cli.options import store_option
+from lbray.cli.completion import experiments
+from lbray.cli.options import experiment_name, store_option
 
 _POLL_S = 1.0
 
 
 @click.command()
-@click.argument("experiment", shell_complete=experiment_names)
+@click.argument("experiment", shell_complete=experiments)
 @store_option
 @click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
 def status(experiment: str, store: str, as_json: bool) -> int:
-    """Say how the sweep of EXPERIMENT (its name) stands, and why cells failed.
+    """Say how the sweep of EXPERIMENT (its name or its YAML file) stands, and why cells failed.
 
     As its events tell it: from any terminal, while it runs or afterwards.
     """
     from lbray.monitor import Board, duration, headline
     from lbray.store import Store
 
-    artefacts = Store(store)
+    experiment, artefacts = experiment_name(experiment), Store(store)
     artefacts.experiment_cell_ids(experiment)
     board = Board()
     for event in artefacts.event_log(experiment).read():
@@ -47,11 +47,11 @@ def status(experiment: str, store: str, as_json: bool) -> int:
 
 
 @click.command()
-@click.argument("experiment", shell_complete=experiment_names)
+@click.argument("experiment", shell_complete=experiments)
 @store_option
 @click.option("--json", "as_json", is_flag=True, help="Each event as a line of JSON.")
 def watch(experiment: str, store: str, as_json: bool) -> int:
-    """Follow the sweep of EXPERIMENT (its name) until it ends.
+    """Follow the sweep of EXPERIMENT (its name or its YAML file) until it ends.
 
     From any terminal, also before the sweep begins and while its driver is restarted.
     """
@@ -60,6 +60,7 @@ def watch(experiment: str, store: str, as_json: bool) -> int:
     from lbray.monitor import Board, Display, headline
     from lbray.store import Store
 
+    experiment = experiment_name(experiment)
     log = Store(store).patient().event_log(experiment)
     board = Board()
     with Display(board, Console(stderr=True, quiet=as_json)) as display:

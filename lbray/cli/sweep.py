@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lbray.cli.completion import experiment_files
-from lbray.cli.options import data_root_option, parse_overrides, set_option, store_option
+from lbray.cli.options import (
+    data_root_option,
+    parse_overrides,
+    say_outdated,
+    set_option,
+    store_option,
+)
 
 if TYPE_CHECKING:
     from lbray.planning import Estimate, Placement, Plan
@@ -91,6 +97,7 @@ def sweep(experiment: Path, store: str, overrides: tuple[str, ...], **options: A
         f"{len(planned.failed)} failed, {len(planned.missing)} to run; store {store}",
         err=True,
     )
+    say_outdated(planned)
     if options["dry_run"]:
         return _dry_run(declared, planned, artefacts, options)
     outcome = _run(declared, planned, artefacts, options)

@@ -5,6 +5,7 @@ from lbray.losses.latent_loss import LatentLoss
 from lbray.losses.registry import (
     build,
     check_training_set,
+    code_digest,
     default_warmup_epochs,
     fitted,
     known_defaults,
@@ -18,6 +19,7 @@ __all__ = [
     "LatentLoss",
     "build",
     "check_training_set",
+    "code_digest",
     "default_warmup_epochs",
     "describe",
     "fitted",

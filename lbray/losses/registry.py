@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import inspect
+import sys
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -63,8 +66,7 @@ def parameters(name: str) -> dict[str, Any]:
 
 def known_defaults(name: str) -> dict[str, Any]:
     """As `parameters`, but nothing for ``module:attribute``: to import that is to run it."""
-    is_installed = ":" not in name or name.startswith(pml.PREFIX)
-    return parameters(name) if is_installed else {}
+    return {} if _is_of_a_module(name) else parameters(name)
 
 
 def required(name: str) -> list[str]:
@@ -83,6 +85,19 @@ def fillable(name: str) -> list[str]:
         InputError: there is no such loss.
     """
     return [parameter for parameter in required(name) if parameter in _SIZES]
+
+
+@cache
+def code_digest(name: str) -> str | None:
+    """Sixteen digits that tell one state of the file of a ``module:attribute`` from another; None
+    for other losses, which versions tell of.
+
+    Raises:
+        InputError: there is no such loss.
+    """
+    made_by(name)
+    file = sys.modules[name.partition(":")[0]].__file__ if _is_of_a_module(name) else None
+    return None if file is None else hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16]
 
 
 def default_warmup_epochs(name: str) -> int:
@@ -185,6 +200,11 @@ def build(name: str, **params: Any) -> LatentLoss:
         if parameter not in known:
             raise InputError.unknown(f"parameter of the loss {name}", parameter, known)
     params = {key: value for key, value in params.items() if not (value is None and key in needed)}
+    if {"latents", "labels"} <= set(needed):
+        raise InputError(
+            f"loss is '{name}', which takes latents and labels itself, but must be a class, or a "
+            "function that returns a torch.nn.Module to be called with them."
+        )
     for parameter in needed:
         if parameter not in params:
             raise InputError(
@@ -222,6 +242,13 @@ class _Adapted(LatentLoss):
                 if value.requires_grad:
                     setattr(part, name, value.detach())
         loss: Tensor = self.module(latents, labels)
+        if not isinstance(loss, Tensor) or loss.dim():
+            what = "a tensor of shape" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
+            shape = list(loss.shape) if isinstance(loss, Tensor) else ""
+            raise InputError(
+                f"the loss {type(self.module).__name__} returned {what} {shape}".rstrip()
+                + ", but must return one number, as a tensor without dimensions."
+            )
         return loss
 
     def start_epoch(self, epoch: int, max_epochs: int) -> None:
@@ -236,6 +263,10 @@ class _Adapted(LatentLoss):
     def refresh(self, latents: Tensor, labels: Tensor, generator: torch.Generator) -> None:
         refresh: Any = self.module.refresh
         refresh(latents, labels, generator)
+
+
+def _is_of_a_module(name: str) -> bool:
+    return ":" in name and not name.startswith(pml.PREFIX)
 
 
 def _parameters(name: str) -> list[inspect.Parameter]:
@@ -273,6 +304,7 @@ def _loaded(name: str, load: Callable[[], Any]) -> Callable[..., nn.Module]:
     except (ImportError, AttributeError, TypeError, ValueError) as problem:
         raise InputError(
             f"loss is '{name}', which must be an importable callable that returns a "
-            f"torch.nn.Module ({problem})."
+            f"torch.nn.Module, as module:attribute ({problem}; looked in {Path.cwd()} and in the "
+            "packages that are installed)."
         ) from None
     return maker

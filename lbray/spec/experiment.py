@@ -150,7 +150,8 @@ def _expand(block: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     axes: dict[str, list[Any]] = {}
     for name, value in block.items():
         if name not in _fields():
-            raise InputError.unknown("setting", name, _fields())
+            hint = " (a loss's parameters stand with its name: loss: {name: …, margin: 0.2})"
+            raise InputError(f"{InputError.unknown('setting', name, _fields())}{hint}")
         axes[name] = _values(name, value)
     for combination in itertools.product(*axes.values()):
         settings = dict(zip(axes, combination, strict=True))

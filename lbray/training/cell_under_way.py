@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 from typing import Any
 
 import torch
 
+import lbray
+from lbray import losses
 from lbray.data import Splits
 from lbray.errors import DamagedArtefact, Diverged, InputError
 from lbray.spec import Cell
@@ -16,6 +19,9 @@ from lbray.training.progress import Progress
 from lbray.training.provenance import provenance
 from lbray.training.trainer import Trainer
 from lbray.training.workers import ALONE, Workers
+
+_NOT_OWN = ("site-packages", str(Path(lbray.__file__).parent), "<frozen")
+"""What is in the file names of code that is not the user's own."""
 
 
 class CellUnderWay:
@@ -71,6 +77,8 @@ class CellUnderWay:
             self.cell.dataset, self._data_root, self._device, **self.cell.split_settings
         )
         self._how |= {"dataset": dataset.fingerprint, "dataset_source": dataset.source}
+        loss = None if self.cell.is_baseline else self.cell.loss
+        self._how |= {"loss_code": loss and losses.code_digest(loss)}
         self._workers.wait_for_each_other()  # all read what the last epoch of any left
         self.trainer, self.progress = _continued(
             self.cell, self._files, self._splits, self._workers
@@ -172,4 +180,11 @@ def _reason(problem: Exception) -> str:
     text = " ".join(str(problem).split()) or "no message"
     if isinstance(problem, (Diverged, InputError, DamagedArtefact)):
         return text
-    return f"{type(problem).__name__}: {text}"
+    return f"{type(problem).__name__}: {text}{_place(problem)}"
+
+
+def _place(problem: Exception) -> str:
+    """Where in the user's own code it came about, if it did there."""
+    frames = traceback.extract_tb(problem.__traceback__)
+    own = [f for f in frames if not any(part in f.filename for part in _NOT_OWN)]
+    return f" ({own[-1].filename}:{own[-1].lineno}, in {own[-1].name})" if own else ""

@@ -129,7 +129,7 @@ class Steps:
             step = int(finite.int().argmin())
             total, cross_entropy, distance = parts[step].tolist()
             raise Diverged(
-                f"the loss is {total} at epoch {self._epoch}, step {step} (cross-entropy "
+                f"the loss is {total} at epoch {self._epoch + 1}, step {step + 1} (cross-entropy "
                 f"{cross_entropy:g}, {self._cell.loss_label} {distance:g}); "
                 "a smaller learning_rate or lambda may help"
             )

@@ -18,6 +18,7 @@ def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.Capture
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("ray.init", lambda **_: pytest.fail("Ray was started"))
     (tmp_path / "good.yaml").write_text(GOOD)
+    (tmp_path / "functions.py").write_text("def plain(latents, labels): return latents.mean()\n")
 
     def run(*words: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["lbray", *words])
@@ -115,6 +116,12 @@ def test_a_corrupt_image_is_refused_by_name(call, tmp_path: Path):
             "loss is {'name': 'triplet', 'margin': [0.1, 0.2]}, but must have one value here",
         ),
         (["run", "dataset=digits", "loss_params={margin: 1}"], "unknown setting 'loss_params'"),
+        (["run", "dataset=digits", "margin=1"], "a loss's parameters stand with its name: loss: {"),
+        (["run", "dataset=digits", "loss=absent:Own", "lambda=0.5"], "looked in "),
+        (
+            ["run", "dataset=digits", "loss=functions:plain", "lambda=0.5"],
+            "which takes latents and labels itself, but must be a class",
+        ),
         (["run", "digits"], "the setting is 'digits', but must be KEY=VALUE, such as seed=3."),
         (["analyze", "absent"], "unknown experiment 'absent'; allowed: none yet (in the store"),
         (["audit", "absent.csv"], "cannot read the table absent.csv: No such file"),

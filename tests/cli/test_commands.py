@@ -9,6 +9,7 @@ import torch
 
 from lbray import losses
 from lbray.cli import main
+from lbray.losses import registry
 from lbray.spec import Cell
 
 
@@ -59,6 +60,46 @@ def test_run_takes_the_parameters_of_a_loss(call):
     assert json.loads(out)["id"] == cell.id
 
 
+def test_run_needs_a_lambda_for_a_loss(call):
+    code, _, err = call("run", *CELL, "loss=magnet")
+    assert code == 2
+    assert "lambda is missing" in err
+
+
+OWN = """
+from torch import nn
+class Own(nn.Module):
+    def forward(self, latents, labels):
+        return {}
+"""
+
+
+def test_a_failed_cell_is_tried_again_and_a_changed_file_is_told(
+    call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def run_with(body: str) -> tuple[int, str, str]:
+        (tmp_path / "changing.py").write_text(OWN.format(body))
+        sys.modules.pop("changing", None)
+        registry.made_by.cache_clear()
+        registry.code_digest.cache_clear()
+        return call("run", *CELL, "loss=changing:Own", "lambda=0.5")
+
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    code, out, _ = run_with("latents[:, :0].square()")
+    assert code == 1
+    wrong = "the loss Own returned a tensor of shape [128, 0], but must return one number"
+    assert wrong in json.loads(out)["reason"]
+    code, out, _ = run_with("latents.nonsense")
+    assert code == 1
+    assert f"({tmp_path / 'changing.py'}:5, in forward)" in json.loads(out)["reason"]
+    code, _, err = run_with("latents.square().mean()")
+    assert (code, "epoch 2" in err) == (0, True)
+    code, _, err = run_with("latents.square().sum() * 0.01")
+    assert (code, "epoch 2" in err) == (0, False)
+    assert "the file of changing:Own has changed since 1 of these cells were trained" in err
+    assert "it is in results already, and not trained again" in err
+
+
 def test_run_says_when_a_cell_failed(call, tmp_path: Path):
     (tmp_path / "own.py").write_text(
         "from torch import nn\n"
@@ -68,7 +109,8 @@ def test_run_says_when_a_cell_failed(call, tmp_path: Path):
     )
     code, out, _ = call("run", *CELL, "loss=own:Raising", "lambda=0.5")
     assert code == 1
-    assert json.loads(out)["reason"] == "RuntimeError: no"
+    own = tmp_path / "own.py"
+    assert json.loads(out)["reason"] == f"RuntimeError: no ({own}:4, in forward)"
 
 
 def test_a_dry_run_lists_what_would_run(call, tmp_path: Path):

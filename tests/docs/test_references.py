@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import runpy
+import subprocess
 import sys
 from pathlib import Path
 
@@ -91,17 +92,29 @@ def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def test_what_a_shell_completes(folder: Path, monkeypatch: pytest.MonkeyPatch):
     for shell in (BashComplete, ZshComplete, FishComplete):
         assert completed(shell, "sw") == ["sweep"]
-        assert completed(shell, "status", "g") == ["grid"]
-    assert completed(BashComplete, "status", "--store", "other", "g") == ["gauss"]
-    assert completed(BashComplete, "status", "--store", "s3://bucket/x", "g") == []
-    assert completed(BashComplete, "analyze", "gr") == ["grid", "grow.yaml", "gr"]
-    assert completed(BashComplete, "sweep", "gr") == ["grow.yaml", "gr"]
+        assert completed(shell, "status", "g") == ["grid", "grow.yaml"]
+    assert completed(BashComplete, "status", "--store", "other", "ga") == ["gauss"]
+    assert completed(BashComplete, "status", "--store", "s3://bucket/x", "gri") == []
+    assert completed(BashComplete, "analyze", "gr") == ["grid", "grow.yaml"]
+    assert completed(BashComplete, "sweep", "gr") == ["grow.yaml"]
+    assert completed(BashComplete, "sweep", "re") == ["results/"]
     assert completed(BashComplete, "doctor", "--dataset", "cifar") == ["cifar10", "cifar100"]
     assert completed(BashComplete, "data", "fetch", "fash") == ["fashion_mnist"]
     assert completed(BashComplete, "losses", "magnet", "tri") == ["triplet"]
     assert completed(BashComplete, "sweep", "--executor", "d") == ["ddp"]
     monkeypatch.setenv("LBRAY_STORE", "other")
-    assert completed(BashComplete, "watch", "") == ["gauss"]
+    assert completed(BashComplete, "watch", "ga") == ["gauss"]
+
+
+def test_bash_itself_offers_names_and_files(folder: Path):
+    program = Path(sys.executable).with_name("lbray")
+    script = (
+        f'PATH={program.parent}:$PATH; eval "$(_LBRAY_COMPLETE=bash_source {program})"; '
+        "COMP_WORDS=(lbray analyze gr); COMP_CWORD=2; _lbray_completion lbray; "
+        'printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+    said = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    assert said.stdout.splitlines() == ["grid", "grow.yaml"]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
