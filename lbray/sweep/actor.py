@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ray import tune
@@ -12,9 +12,9 @@ from lbray.sweep.trial import Task, cells_of, claimed
 from lbray.training import run_cell
 
 
-def train(config: Mapping[str, Any], task: Task) -> None:
+def train(config: Mapping[str, Any], task: Task, groups: Sequence[str]) -> None:
     """A Tune trainable: train the one cell of the trial."""
-    (cell,) = cells_of(config)
+    (cell,) = cells_of(config, groups)
     if not claimed([cell], task):
         return
     placement = task.placement

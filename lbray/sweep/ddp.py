@@ -6,7 +6,7 @@ longer than a short cell.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ray import train as ray_train
@@ -19,16 +19,16 @@ from lbray.spec import Cell
 from lbray.store import Result
 from lbray.sweep.cores import settle
 from lbray.sweep.deaths import RETRIES, lost_with_its_node
-from lbray.sweep.trial import CELLS, Task, cells_of, claimed, pack
+from lbray.sweep.trial import Task, cells_of, claimed, pack, unpack
 from lbray.training import run_cell
 
 
-def train(config: Mapping[str, Any], task: Task) -> None:
+def train(config: Mapping[str, Any], task: Task, groups: Sequence[str]) -> None:
     """A Tune trainable: train the cells of the trial in one worker group.
 
     A cell that no group came to the end of is recorded as failed, and the next ones go on.
     """
-    cells = claimed(cells_of(config), task)
+    cells = claimed(cells_of(config, groups), task)
     while cells:
         try:
             _fit(tuple(cells), task)
@@ -55,7 +55,7 @@ def _fit(cells: tuple[Cell, ...], task: Task) -> None:
     trainer = TorchTrainer(
         _work,
         train_loop_config={
-            CELLS: pack(cells),
+            "cells": pack(cells),
             "task": task,
             # the queue that this callback serves: each report goes through the controller's next
             # poll and holds up the workers until then, which short epochs would not survive
@@ -82,7 +82,7 @@ def _work(config: Mapping[str, Any]) -> None:
     placement = task.placement
     settle(placement)
     leads = ray_train.get_context().get_world_rank() == 0
-    for cell in cells_of(config):
+    for cell in unpack(config["cells"]):
         run_cell(
             cell,
             task.store,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ray import tune
@@ -13,14 +13,14 @@ from lbray.sweep.trial import ONE_BY_ONE, Task, cells_of, claimed
 from lbray.training import run_cells
 
 
-def train(config: Mapping[str, Any], task: Task) -> None:
+def train(config: Mapping[str, Any], task: Task, groups: Sequence[str]) -> None:
     """A Tune trainable: train the cells of the trial in lanes, in their order.
 
     Those that a process died under come first, one by one, so that it shows whose fault that was.
     """
     reporter = _Tune()
     unended = []
-    for cell in cells_of(config):
+    for cell in cells_of(config, groups):
         if task.ended(cell):
             reporter.ended(cell)
         else:

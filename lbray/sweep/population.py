@@ -18,7 +18,7 @@ from ray import tune
 from lbray.spec import Cell
 from lbray.store import tensor_file
 from lbray.sweep.cores import settle
-from lbray.sweep.trial import CELLS, Task, cells_of, pack
+from lbray.sweep.trial import GROUP, Task, cells_of
 from lbray.training import Trainer
 
 LAMBDA = "lambda"
@@ -31,9 +31,9 @@ def perturbation_interval(max_epochs: int) -> int:
     return max(1, max_epochs // 10)
 
 
-def train(config: Mapping[str, Any], task: Task) -> None:
+def train(config: Mapping[str, Any], task: Task, groups: Sequence[str]) -> None:
     """A Tune trainable: train one member until it is perturbed, or to its last epoch."""
-    (cell,) = cells_of(config)
+    (cell,) = cells_of(config, groups)
     placement = task.placement
     settle(placement)
     member = Cell.resolved({**cell.settings, "lambda": config[LAMBDA]})
@@ -59,13 +59,11 @@ def train(config: Mapping[str, Any], task: Task) -> None:
 
 def space(cells: Sequence[Cell]) -> dict[str, Any]:
     """The population as Tune's parameter space: a member per cell, which begins with its λ."""
-    members = [pack((cell,)) for cell in cells]
-    return {CELLS: tune.grid_search(members), LAMBDA: tune.sample_from(_declared_lambda)}
-
-
-def _declared_lambda(config: Mapping[str, Any]) -> float:
-    (cell,) = cells_of(config)
-    return cell.lam
+    declared = [cell.lam for cell in cells]
+    return {
+        GROUP: tune.grid_search(list(range(len(cells)))),
+        LAMBDA: tune.sample_from(lambda config: declared[config[GROUP]]),
+    }
 
 
 def described(path: list[float]) -> str:

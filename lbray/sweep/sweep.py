@@ -26,7 +26,7 @@ from lbray.sweep.queue import Queue
 from lbray.sweep.ray_session import ray_session
 from lbray.sweep.schedulers import PBT
 from lbray.sweep.schedulers import scheduler as build_scheduler
-from lbray.sweep.trial import Task
+from lbray.sweep.trial import Task, pack
 from lbray.sweep.watcher import StopsWithTheStore, Watcher
 from lbray.training import fuse_key
 
@@ -183,7 +183,8 @@ class _Run:
 
     def _fit(self, cells: Sequence[Cell]) -> None:
         placement = self.task.placement
-        groups = _groups(cells, placement)
+        self.watcher.groups = groups = _groups(cells, placement)
+        packed = [pack(group) for group in groups]
         resources: dict[str, float] = {"CPU": placement.threads, "GPU": placement.gpus}
         train, space, samples = _TRAINABLES[placement.executor], {}, len(groups)
         search = tune.search.ConcurrencyLimiter(Queue(groups), max_concurrent=placement.at_once)
@@ -199,8 +200,9 @@ class _Run:
         scheduler = None
         if self.limits.scheduler is not None:
             scheduler = build_scheduler(self.limits.scheduler, cells, placement.executor)
+        trainable = tune.with_parameters(train, task=self.task, groups=packed)
         tuner = tune.Tuner(
-            tune.with_resources(tune.with_parameters(train, task=self.task), resources),
+            tune.with_resources(trainable, resources),
             param_space=space,
             tune_config=tune.TuneConfig(
                 search_alg=search,

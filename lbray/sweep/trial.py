@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,8 +15,9 @@ from lbray.planning import Placement
 from lbray.spec import Cell
 from lbray.store import Claims, Store, scratch
 
-CELLS = "cells"
-"""The name in a trial's config under which its cells stand."""
+GROUP = "group"
+"""The name in a trial's config under which the number of its group stands. Tune sends, copies and
+stores the whole config with each report, so the cells themselves do not stand there."""
 ONE_BY_ONE = "one_by_one"
 """The name under which ids of cells may stand that are not to be trained beside others."""
 
@@ -80,12 +82,16 @@ def claimed(cells: Iterable[Cell], task: Task) -> list[Cell]:
     return ours
 
 
-def pack(cells: tuple[Cell, ...]) -> list[dict[str, Any]]:
-    """Cells as one value of a trial's config: a list of settings, into which Tune does not look. It
-    would flatten dictionaries, all of the trial's with each report of one."""
-    return [cell.settings for cell in cells]
+def pack(cells: Iterable[Cell]) -> str:
+    """Cells as JSON, which is sent to other processes faster than objects are."""
+    return json.dumps([cell.settings for cell in cells])
 
 
-def cells_of(config: Mapping[str, Any]) -> list[Cell]:
-    """The cells of a trial's config."""
-    return [Cell.resolved(settings) for settings in config[CELLS]]
+def unpack(packed: str) -> list[Cell]:
+    """What `pack` was given."""
+    return [Cell.resolved(settings) for settings in json.loads(packed)]
+
+
+def cells_of(config: Mapping[str, Any], groups: Sequence[str]) -> list[Cell]:
+    """The cells of a trial."""
+    return unpack(groups[config[GROUP]])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, Literal
@@ -16,7 +16,7 @@ from lbray.spec import Cell
 from lbray.store import Lease, Result, Store
 from lbray.sweep.deaths import RETRIES, last_error, lost_with_its_node
 from lbray.sweep.journal import Journal
-from lbray.sweep.trial import ONE_BY_ONE, cells_of
+from lbray.sweep.trial import GROUP, ONE_BY_ONE
 
 
 class Watcher(tune.Callback):  # type: ignore[misc]
@@ -31,6 +31,8 @@ class Watcher(tune.Callback):  # type: ignore[misc]
         lanes: how many cells a trial trains together.
 
     Attributes:
+        groups: the cells of each trial of the present experiment of Tune, by the number in its
+            config.
         again: cells that another sweep was running, or that their trial did not come to.
         deadline: when the sweep's time is up, as `time.monotonic` counts; None if never.
     """
@@ -44,6 +46,7 @@ class Watcher(tune.Callback):  # type: ignore[misc]
         scheduler: str | None,
         lanes: int = 1,
     ) -> None:
+        self.groups: Sequence[tuple[Cell, ...]] = ()
         self.again: list[Cell] = []
         self.deadline: float | None = None
         self._store_failure: str | None = None
@@ -92,7 +95,7 @@ class Watcher(tune.Callback):  # type: ignore[misc]
 
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         """A trial's process began, or began again."""
-        waiting = self._waiting.setdefault(trial.trial_id, cells_of(trial.config))
+        waiting = self._waiting.setdefault(trial.trial_id, list(self.groups[trial.config[GROUP]]))
         self._started.difference_update(cell.id for cell in waiting)
         with self._noting_failures():
             self._tell_started(trial)

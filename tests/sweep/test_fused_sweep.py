@@ -10,7 +10,7 @@ from small_cells import small_cell
 from sweeps import Driver, experiment, left_behind, numbers
 
 from lbray.store import Result, Store
-from lbray.sweep.trial import CELLS, ONE_BY_ONE, pack
+from lbray.sweep.trial import GROUP, ONE_BY_ONE
 from lbray.sweep.watcher import Watcher
 from lbray.training import run_cell
 
@@ -76,7 +76,7 @@ class Trial:
     trial_id, error_file, last_result = "one", None, None
 
     def __init__(self) -> None:
-        self.config: dict[str, object] = {CELLS: pack(tuple(CELLS_OF_A_TRIAL))}
+        self.config: dict[str, object] = {GROUP: 0}
 
     def set_config(self, config: dict[str, object]) -> None:
         self.config = config
@@ -87,6 +87,7 @@ def watched(store: Store):
     journal, trial, results = Journal(), Trial(), {}
     lease = SimpleNamespace(release=lambda _: None, failure=None)
     watcher = Watcher(store, journal, results, lease, None, lanes=3)
+    watcher.groups = [tuple(CELLS_OF_A_TRIAL)]
     watcher.on_trial_start(0, [], trial)
     return watcher, trial, journal, results
 
