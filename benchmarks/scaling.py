@@ -3,14 +3,17 @@
     python benchmarks/scaling.py [--cells 10000] [OPTIONS OF lbray sweep …]
 
 Runs cells of one batch each through the command line into an empty store, then the same command
-again with all results there. Prints the seconds of both, the driver's peak memory (resident set),
-the size of what Tune keeps of its own while it runs, and the seconds that such a cell takes in a
-loop without Ray, one thread: so much of a cell is training, the rest is the sweep's own cost.
+again with all results there. Prints the seconds of both, the seconds per cell between the end of
+the first and of the last (without the start, which happens once), the driver's peak memory
+(resident set), the size of what Tune keeps of its own while it runs, and the seconds that such a
+cell takes without Ray, in a loop on one thread or in a bare process group of as many workers: so
+much of a cell is training, the rest is the sweep's own cost.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -18,9 +21,12 @@ import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import torch
+import torch.distributed
+import torch.multiprocessing
 
 from lbray import spec
 from lbray.store import Store
@@ -55,15 +61,36 @@ def cost(command: list[str], store: Path) -> Cost:
     return Cost(time.perf_counter() - started, memory / 2**20, scratch / 2**20)
 
 
-def seconds_alone(path: Path, folder: Path) -> float:
-    """Seconds per cell in this process, one thread, without Ray."""
+def seconds_without_ray(path: Path, folder: Path, workers: int) -> float:
+    """Seconds per cell in a process group of so many workers, a thread and a core each."""
+    with multiprocessing.Manager() as manager:
+        found = manager.list()
+        arguments = (path, folder, workers, found)
+        torch.multiprocessing.start_processes(_work, arguments, workers, start_method="fork")
+        return float(found[0])
+
+
+def _work(rank: int, path: Path, folder: Path, workers: int, found: list[float]) -> None:
     torch.set_num_threads(1)
+    os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[rank]})
+    if workers > 1:
+        os.environ["GLOO_SOCKET_IFNAME"] = "lo"
+        at = f"file://{folder}.rendezvous"
+        torch.distributed.init_process_group("gloo", at, rank=rank, world_size=workers)
     store, cells = Store(str(folder)), spec.load(path).cells()[:_CELLS_ALONE]
     run_cell(cells[0], store)
     started = time.perf_counter()
     for cell in cells[1:]:
         run_cell(cell, store)
-    return (time.perf_counter() - started) / (len(cells) - 1)
+    if rank == 0:
+        found.append((time.perf_counter() - started) / (len(cells) - 1))
+
+
+def seconds_per_cell(store: Path) -> float:
+    """Between the ends of the first and the last cell of the sweep."""
+    events = Store(str(store)).event_log("grid").read()
+    ends = [datetime.fromisoformat(e["time"]) for e in events if e["event"] == "cell_done"]
+    return (max(ends) - min(ends)).total_seconds() / (len(ends) - 1)
 
 
 def _peak_memory(pid: int) -> int:
@@ -89,6 +116,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--cells", type=int, default=10_000)
+    parser.add_argument("--workers-per-cell", type=int)
     options, words = parser.parse_known_args()
     cells = options.cells
     with tempfile.TemporaryDirectory() as name:
@@ -97,13 +125,16 @@ def main() -> None:
         path.write_text(GRID.format(seeds=list(range(cells))))
         program = "from lbray.cli import main; main()"
         command = [sys.executable, "-c", program, "sweep", str(path), "--store", str(store), *words]
-        alone = seconds_alone(path, folder / "alone")
+        workers = options.workers_per_cell or 1
+        alone = seconds_without_ray(path, folder / "alone", workers)
+        if options.workers_per_cell:
+            command.append(f"--workers-per-cell={workers}")
         first, again = cost(command, store), cost(command, store)
+        per_cell = seconds_per_cell(store)
     cores = len(os.sched_getaffinity(0))
-    per_cell = first.seconds / cells
     print(
-        f"{cells:,} cells on {cores} cores{' '.join(['', *words])}: {1000 * per_cell:.0f} ms per "
-        f"cell; alone on one core, a cell takes {1000 * alone:.0f} ms"
+        f"{cells:,} cells on {cores} cores, {workers} workers each: {1000 * per_cell:.0f} ms per "
+        f"cell after the first; without Ray, a cell takes {1000 * alone:.0f} ms"
     )
     print("| | seconds | driver, MiB | Tune's own files, MiB |")
     print("|---|---:|---:|---:|")
