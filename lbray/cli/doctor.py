@@ -100,6 +100,8 @@ def doctor(
                 click.echo(f"  store: {machine.store}")
             for name, where in machine.datasets.items():
                 click.echo(f"  data: {name}, {where}")
+        if not problems:
+            click.echo("nothing is in the way")
     for problem in dict.fromkeys(problems):
         click.echo(f"lbray: {problem}", err=True)
     return 2 if problems else 0

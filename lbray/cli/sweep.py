@@ -108,7 +108,8 @@ def _run(declared: Experiment, planned: Plan, artefacts: Store, options: dict[st
     from lbray.sweep import Limits, sweep, trackers
 
     placement, why, _ = _place(planned, artefacts, options)
-    click.echo(f"{placement} ({why})", err=True)
+    if planned.missing:
+        click.echo(f"{placement} ({why})", err=True)
     return sweep(
         declared,
         planned,
@@ -145,7 +146,7 @@ def _place(
     if options["scheduler"] is not None:
         scheduler(options["scheduler"], planned.missing, placement.executor)
     for dataset in preflight(planned, artefacts, data_root, placement.cells_at_once):
-        click.echo(f"data: {dataset.name}, from {dataset.source}", err=True)
+        click.echo(f"data: {dataset.name}, {dataset.source}", err=True)
     few = len(planned.missing) < placement.at_once and wishes.executor == "auto"
     if not (options["dry_run"] or few or placement.executor == "ddp"):
         return placement, why, None
@@ -182,8 +183,8 @@ def _dry_run(declared: Experiment, planned: Plan, artefacts: Store, options: dic
         click.echo(
             f"at most about {duration(wall)}, {hours:.3g} device-hours"
             + (f", {hours * cost:.2f} at {cost:g} per hour" if cost is not None else "")
-            + f" ({measured} of {estimated.kinds} rates measured here, over max_epochs; "
-            f"{estimated.stored} from finished cells, with their epochs)",
+            + f" (by finished cells for {estimated.stored} of {estimated.kinds} kinds of cells; "
+            f"for {measured} the speed was measured here just now, and every epoch is counted)",
             err=True,
         )
     for cell in cells:
