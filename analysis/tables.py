@@ -11,8 +11,9 @@ import pandas as pd
 from tabulate import tabulate
 
 from analysis.across import FEWEST_DATASETS
+from analysis.convergence import EPOCHS
 from analysis.setting import SETTING, TREATMENT
-from analysis.summary import SIGNIFICANT
+from analysis.summary import OF_PAIRS, SIGNIFICANT
 
 _LATEX = {
     "λ": r"$\lambda$",
@@ -23,6 +24,10 @@ _LATEX = {
     "✗": r"$\times$",
 }
 _INTERVALS = "Mean ± half-width of the 95% t-interval over n seeds."
+_SINGLE = "A single seed has no interval."
+_NO_INTERVAL = (
+    "Epochs to baseline has no t-interval, which is of plain means; its mean is restricted."
+)
 
 
 @dataclass(frozen=True)
@@ -141,21 +146,41 @@ def _means(title: str, group: pd.DataFrame) -> Table:
     if group["chosen"].any():
         notes.append("* the loss's best λ by mean validation accuracy; test had no say in it.")
     if group["n"].min() < 2:
-        notes.append("A single seed has no interval.")
+        notes.append(_SINGLE)
     if _f1_agrees(group):
         notes.append("Micro-F1 equals test accuracy in every row, as it must for single labels.")
-    if group["metric"].eq("epochs/to_baseline").any():
-        notes.append(
-            "Epochs to baseline: the first to reach the best validation accuracy of the baseline "
-            "of the same seed; in brackets how many cells stopped before they did. These are "
-            "censored: the mean is restricted (Kaplan-Meier), not averaged over the others. They "
-            "stopped because they no longer improved, so it errs in their favour."
-        )
+    timed = group[group["metric"] == EPOCHS]
+    if len(timed):
+        notes += [_epochs_to_baseline(timed), _NO_INTERVAL]
     return _of_means(title, group, COLUMNS, notes)
 
 
+def _epochs_to_baseline(timed: pd.DataFrame) -> str:
+    """What that column is, and why its cells that never got there stopped."""
+    censored, exhausted = int(timed["censored"].sum()), int(timed["exhausted"].sum())
+    said = (
+        "Epochs to baseline: the first to reach the best validation accuracy of the baseline of "
+        "the same seed"
+    )
+    if not censored:
+        return f"{said}; every cell did."
+    return (
+        f"{said}; in brackets how many cells stopped before they did. These are censored: the mean "
+        f"is restricted (Kaplan-Meier), not averaged over the others. Of these {censored}, "
+        f"{censored - exhausted} stopped because they no longer improved, where the mean errs in "
+        f"their favour, and {exhausted} because max_epochs ({timed['max_epochs'].iloc[0]}) was "
+        "over, where it favours none."
+    )
+
+
 def _measures(title: str, group: pd.DataFrame, columns: Mapping[str, Column]) -> Table:
-    return _of_means(title, group, columns, [_INTERVALS])
+    notes = [_INTERVALS]
+    if group["n"].min() < 2:
+        notes.append(_SINGLE)
+    shared = group[group["metric"].isin(columns) & group["metric"].isin(OF_PAIRS)]
+    if shared["n"].eq(2).any():
+        notes.append("CKA seeds has no interval from two seeds, which are one pair.")
+    return _of_means(title, group, columns, notes)
 
 
 def _of_means(
@@ -191,6 +216,12 @@ def _differences(title: str, group: pd.DataFrame) -> Table:
     keys = [tuple(part.iloc[0][TREATMENT]) for part in _treatments(paired)]
     rows = [[*row, *tested.get(key, ["–"] * 3)] for row, key in zip(rows, keys, strict=True)]
     notes += _what_n_carries(accuracy)
+    if accuracy["g"].isna().any():
+        notes.append(
+            "g is undefined (–) below three pairs, and where all of a row's differences are equal."
+        )
+    if paired["metric"].eq(EPOCHS).any():
+        notes.append(_NO_INTERVAL)
     if group["pairs"].max() < 2:
         notes.append("A single pair has no interval.")
     return Table(
