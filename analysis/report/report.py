@@ -80,8 +80,9 @@ def write_report(
         OSError: the folder cannot be written.
     """
     shown = networks(store, frame, summary, settings.maps, settings.kinds, data_root, progress)
+    progress("drawing the figures")
     made = pictures(frame, summary, _histories(store, frame), shown)
-    progress("the page and the figures")
+    progress("writing the page and the figures")
     html = page(
         f"{name}: what the losses did",
         _description(store, name, frame),
