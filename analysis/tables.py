@@ -12,6 +12,7 @@ from tabulate import tabulate
 
 from analysis.across import FEWEST_DATASETS
 from analysis.convergence import EPOCHS
+from analysis.loss_names import shared_settings, with_short_names
 from analysis.setting import SETTING, TREATMENT
 from analysis.summary import OF_PAIRS, SIGNIFICANT
 
@@ -24,6 +25,7 @@ _LATEX = {
     "✗": r"$\times$",
 }
 _INTERVALS = "Mean ± half-width of the 95% t-interval over n seeds."
+_NAME_WIDTH = 34
 _SINGLE = "A single seed has no interval."
 _NO_INTERVAL = (
     "Epochs to baseline has no t-interval, which is of plain means; its mean is restricted."
@@ -108,7 +110,8 @@ def tables(
     comparison: pd.DataFrame | None = None,
 ) -> list[Table]:
     """Per setting: means, structure, calibration and robustness, paired differences, and what the
-    chosen λ are worth; then all settings together.
+    chosen λ are worth; then all settings together. Losses have their `short_names`, and what these
+    leave out is a note below the first table.
 
     Args:
         summary: from `analysis.summarise`.
@@ -116,6 +119,8 @@ def tables(
         choices: from `analysis.choices`.
         comparison: from `analysis.compare`.
     """
+    labels = summary["loss_label"].unique()
+    summary = with_short_names(summary, labels)
     varying = [name for name in SETTING if summary[name].nunique(dropna=False) > 1]
     named = ["dataset", "backbone", *(n for n in varying if n not in {"dataset", "backbone"})]
     made = []
@@ -132,11 +137,12 @@ def tables(
         if group["pairs"].any():
             made.append(_differences(title, group))
         if choices is not None and len(choices):
-            own = choices.merge(group[SETTING].iloc[:1], on=SETTING)
+            own = with_short_names(choices, labels).merge(group[SETTING].iloc[:1], on=SETTING)
             if len(own) and own["naive"].notna().any():
                 made.append(_choices(title, own))
     if comparison is not None and len(comparison):
-        made.append(_comparison(comparison))
+        made.append(_comparison(with_short_names(comparison, labels)))
+    made[0].notes.extend(shared_settings(labels))
     made[-1].notes.extend(f"Left out: {cell}: {why}" for cell, why in (left_out or {}).items())
     return made
 
@@ -385,8 +391,8 @@ def _f1_agrees(group: pd.DataFrame) -> bool:
 
 
 def as_text(made: list[Table]) -> str:
-    """Tables for a terminal."""
-    return _joined(made, lambda table: _grid(table, "simple"), "{}\n")
+    """Tables for a terminal; long names take several lines."""
+    return _joined(made, lambda table: _grid(table, "simple", _NAME_WIDTH), "{}\n")
 
 
 def as_markdown(made: list[Table]) -> str:
@@ -429,8 +435,13 @@ def _joined(made: list[Table], body: Callable[[Table], str], heading: str) -> st
     return "\n\n".join(blocks) + "\n"
 
 
-def _grid(table: Table, style: str) -> str:
+def _grid(table: Table, style: str, name_width: int | None = None) -> str:
     alignment = ["left", *["right"] * (len(table.header) - 1)]
     return tabulate(
-        table.rows, table.header, tablefmt=style, colalign=alignment, disable_numparse=True
+        table.rows,
+        table.header,
+        tablefmt=style,
+        colalign=alignment,
+        disable_numparse=True,
+        maxcolwidths=[name_width, *[None] * (len(table.header) - 1)],
     )

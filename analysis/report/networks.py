@@ -97,7 +97,7 @@ def networks(
             Network(
                 setting,
                 name,
-                cell.loss_label,
+                str(row["loss_label"]),
                 chosen,
                 cell.seed,
                 cell.dataset,
