@@ -151,7 +151,7 @@ def _means(title: str, group: pd.DataFrame) -> Table:
     notes = [_INTERVALS]
     if group["chosen"].any():
         notes.append("* the loss's best λ by mean validation accuracy; test had no say in it.")
-    if group["n"].min() < 2:
+    if _has_single(group, COLUMNS):
         notes.append(_SINGLE)
     if _f1_agrees(group):
         notes.append("Micro-F1 equals test accuracy in every row, as it must for single labels.")
@@ -181,12 +181,16 @@ def _epochs_to_baseline(timed: pd.DataFrame) -> str:
 
 def _measures(title: str, group: pd.DataFrame, columns: Mapping[str, Column]) -> Table:
     notes = [_INTERVALS]
-    if group["n"].min() < 2:
+    if _has_single(group, columns):
         notes.append(_SINGLE)
     shared = group[group["metric"].isin(columns) & group["metric"].isin(OF_PAIRS)]
     if shared["n"].eq(2).any():
         notes.append("CKA seeds has no interval from two seeds, which are one pair.")
     return _of_means(title, group, columns, notes)
+
+
+def _has_single(group: pd.DataFrame, columns: Mapping[str, Column]) -> bool:
+    return bool(group.loc[group["metric"].isin(columns), "n"].eq(1).any())
 
 
 def _of_means(
