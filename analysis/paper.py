@@ -68,8 +68,9 @@ def printed() -> pd.DataFrame:
 def beside_paper(summary: pd.DataFrame) -> pd.DataFrame:
     """The paper's numbers beside a run's, in the paper's order and units.
 
-    Only cells with the paper's backbone of a dataset are compared. Where several settings of a
-    dataset have the same loss and λ, each is.
+    Only settings with the paper's backbone of a dataset and all its training images are compared,
+    and of these the ones that have a number of one of its distance losses: a baseline alone says
+    nothing of the paper. Where several settings of a dataset have the same loss and λ, each is.
 
     Args:
         summary: from `analysis.summarise`.
@@ -81,7 +82,8 @@ def beside_paper(summary: pd.DataFrame) -> pd.DataFrame:
         interval, None without one.
     """
     ours = summary[
-        summary["backbone"] == summary["dataset"].map(lambda name: PAPER_BACKBONES.get(name))
+        (summary["backbone"] == summary["dataset"].map(lambda name: PAPER_BACKBONES.get(name)))
+        & summary["train_size"].isna()
     ]
     rows = []
     for _, number in printed().iterrows():
@@ -110,7 +112,12 @@ def beside_paper(summary: pd.DataFrame) -> pd.DataFrame:
                         else bool(abs(difference) <= half_width),
                     }
                 )
-    return pd.DataFrame(rows)
+    found = pd.DataFrame(rows)
+    return found if found.empty else found.groupby(SETTING, dropna=False).filter(_has_a_loss)
+
+
+def _has_a_loss(setting: pd.DataFrame) -> bool:
+    return bool((setting["loss"] != "baseline").any())
 
 
 def _read(name: str) -> pd.DataFrame:

@@ -45,14 +45,10 @@ def paper_tables(beside: pd.DataFrame) -> list[Table]:
     made = []
     for _, runs in beside.groupby(protocol, dropna=False, sort=False):
         suffix = "".join(f", {name}={runs.iloc[0][name]}" for name in varying)
-        size = runs.iloc[0]["train_size"]
-        reduced = (
-            [f"This run trained on {size:g} images, the paper's on all."] if pd.notna(size) else []
-        )
         for number, table in runs.groupby("table"):
             layout = _by_loss if number in (2, 3) else _by_dataset
             header, rows = layout(table)
-            made.append(Table(_TITLES[int(str(number))] + suffix, header, rows, [_NOTE, *reduced]))
+            made.append(Table(_TITLES[int(str(number))] + suffix, header, rows, [_NOTE]))
     return made
 
 

@@ -28,7 +28,7 @@ def with_similarity(
     frame: pd.DataFrame,
     store: Store,
     data_root: Path | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[str], None] = lambda line: None,
 ) -> pd.DataFrame:
     """Add ``cka/baseline`` and ``cka/seeds``: linear CKA of a cell's test latents with those of
     the baseline of its seed, and its mean with those of its treatment's other seeds.
@@ -39,7 +39,7 @@ def with_similarity(
         frame: from `with_structure`, which leaves out what has no finite latents.
         store: the store that it is from.
         data_root: where datasets lie.
-        progress: called with how many cells are done, and of how many.
+        progress: called with a line before anything is compared.
     """
 
     @lru_cache(maxsize=_HELD)
@@ -55,6 +55,7 @@ def with_similarity(
             keep_scores(store, one["id"], weights, kept)
         return kept[name]
 
+    progress("comparing the cells' latents")
     found: dict[object, tuple[float, float]] = {}
     for _, cells in frame.groupby(SETTING, dropna=False, sort=False):
         baselines = {cell["seed"]: cell for _, cell in _baselines(cells).iterrows()}
@@ -68,7 +69,6 @@ def with_similarity(
                 )
                 others = [alike(cell, other) for i, other in group.iterrows() if i != position]
                 found[position] = to_baseline, float(np.mean(others)) if others else math.nan
-                progress(len(found), len(frame))
     columns = pd.DataFrame.from_dict(found, orient="index", columns=["cka/baseline", "cka/seeds"])
     joined = frame.join(columns)
     joined.attrs = frame.attrs

@@ -219,7 +219,7 @@ def with_structure(
     frame: pd.DataFrame,
     store: Store,
     data_root: Path | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[str], None] = lambda line: None,
 ) -> pd.DataFrame:
     """Add a column for each scalar measure of the latent space, in its full dimension.
 
@@ -232,7 +232,7 @@ def with_structure(
         frame: from `analysis.load`.
         store: the store that it is from.
         data_root: where datasets lie.
-        progress: called with how many cells are done, and of how many.
+        progress: called with a line before each cell that has to be measured.
 
     Returns:
         The frame with the columns; a cell whose weights are damaged, or whose latents are not
@@ -243,14 +243,14 @@ def with_structure(
     """
     scores: dict[str, dict[str, float]] = {}
     absent = {}
-    for done, (cell_id, sha256) in enumerate(
+    for number, (cell_id, sha256) in enumerate(
         frame[["id", "weights_sha256"]].itertuples(index=False), start=1
     ):
+        cell = Evidence(store, cell_id, sha256, data_root)
         try:
-            scores[cell_id] = _scores(Evidence(store, cell_id, sha256, data_root))
+            scores[cell_id] = _scores(cell, f"measuring {number} of {len(frame)}", progress)
         except DamagedArtefact as problem:
             absent[cell_id] = str(problem)
-        progress(done, len(frame))
     rest = leave_out(frame, absent)
     measured = pd.DataFrame([scores[cell_id] for cell_id in rest["id"]], index=rest.index)
     joined = rest.drop(columns=[name for name in measured if name in rest]).join(measured)
@@ -263,13 +263,14 @@ def _columns(kept: dict[str, float]) -> dict[str, float]:
     return {name: score for name, score in kept.items() if not name.startswith(PAIR)}
 
 
-def _scores(cell: Evidence) -> dict[str, float]:
+def _scores(cell: Evidence, what: str, progress: Callable[[str], None]) -> dict[str, float]:
     kept = kept_scores(cell.store, cell.cell_id, cell.weights_sha256)
     missing = [measure for column, measure in _MEASURES.items() if column not in kept]
     if not missing:
         return _columns(kept)
+    label = cell.store.cell(cell.cell_id).cell().label
+    progress(f"{what}: {label}")
     if not (np.isfinite(cell.test.latents).all() and np.isfinite(cell.test.logits).all()):
-        label = cell.store.cell(cell.cell_id).cell().label
         raise DamagedArtefact(f"{label}: its latents or logits are not finite.")
     for measure in missing:
         kept |= measure(cell)

@@ -54,7 +54,7 @@ METRICS = (
 )
 """What is summarised by means, where the frame has it."""
 
-_OF_PAIRS = ("cka/seeds",)
+OF_PAIRS = ("cka/seeds",)
 """Whose values are not independent, as each pair of seeds counts in both: they have an interval,
 but no test."""
 
@@ -74,12 +74,14 @@ def summarise(frame: pd.DataFrame) -> pd.DataFrame:
         differences to the baseline of the same setting and seed; NaN for the baseline itself),
         `g` (Hedges' g of these), `p` (exact two-sided sign-flip), `smallest_p` (that so many pairs
         allow), `p_holm` (`p` adjusted for the family: all differences of one metric in one
-        setting), `survives` (`p_holm` is at most 0.05), `censored`, and `chosen`: whether this λ
-        has the loss's best mean validation accuracy.
+        setting), `survives` (`p_holm` is at most 0.05), `censored`,
+        `exhausted`, and `chosen`: whether this λ has the loss's best mean validation accuracy.
 
         For ``epochs/to_baseline`` the mean is the restricted mean up to the longest time that every
         treatment of the setting was watched, `difference` is that of two such means, `censored`
-        counts the cells that never got there, and what would need an interval is NaN.
+        counts the cells that never got there, `exhausted` those of them that had trained for
+        `max_epochs` (the others stopped before), and what would need an interval is NaN. Of other
+        metrics both counts are 0.
     """
     rows: list[dict[str, object]] = []
     for setting, cells in frame.groupby(SETTING, dropna=False, sort=False):
@@ -110,7 +112,7 @@ def _compared(
     if loss_label != "baseline":
         differences = values - baseline[metric].astype(float)
     present = differences.dropna()
-    shared = metric in _OF_PAIRS
+    shared = metric in OF_PAIRS
     interval = shared_pairs_interval if shared else mean_interval
     spread, difference = interval(values), interval(present)
     return {
@@ -120,6 +122,7 @@ def _compared(
         "p": math.nan if shared else sign_flip_p(present),
         "smallest_p": math.nan if shared or present.empty else smallest_p(len(present)),
         "censored": 0,
+        "exhausted": 0,
     }
 
 
@@ -140,6 +143,7 @@ def _epochs_to_baseline(
     """The row of a metric that has no plain mean, because some cells never got there."""
     horizon = cells.groupby(TREATMENT)["epochs/stopped"].max().min()
     present = group[group[EPOCHS].notna()]
+    censored = present[present[REACHED] == 0]
 
     def mean(of: pd.DataFrame) -> float:
         return restricted_mean(of[EPOCHS], of[REACHED] == 1, horizon)
@@ -158,7 +162,8 @@ def _epochs_to_baseline(
         "g": math.nan,
         "p": math.nan,
         "smallest_p": math.nan,
-        "censored": int((present[REACHED] == 0).sum()),
+        "censored": len(censored),
+        "exhausted": int((censored["epochs/stopped"] >= censored["max_epochs"]).sum()),
     }
 
 

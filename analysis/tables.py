@@ -11,8 +11,10 @@ import pandas as pd
 from tabulate import tabulate
 
 from analysis.across import FEWEST_DATASETS
+from analysis.convergence import EPOCHS
+from analysis.loss_names import shared_settings, with_short_names
 from analysis.setting import SETTING, TREATMENT
-from analysis.summary import SIGNIFICANT
+from analysis.summary import OF_PAIRS, SIGNIFICANT
 
 _LATEX = {
     "λ": r"$\lambda$",
@@ -23,6 +25,11 @@ _LATEX = {
     "✗": r"$\times$",
 }
 _INTERVALS = "Mean ± half-width of the 95% t-interval over n seeds."
+_NAME_WIDTH = 34
+_SINGLE = "A single seed has no interval."
+_NO_INTERVAL = (
+    "Epochs to baseline has no t-interval, which is of plain means; its mean is restricted."
+)
 
 
 @dataclass(frozen=True)
@@ -103,7 +110,8 @@ def tables(
     comparison: pd.DataFrame | None = None,
 ) -> list[Table]:
     """Per setting: means, structure, calibration and robustness, paired differences, and what the
-    chosen λ are worth; then all settings together.
+    chosen λ are worth; then all settings together. Losses have their `short_names`, and what these
+    leave out is a note below the first table.
 
     Args:
         summary: from `analysis.summarise`.
@@ -111,6 +119,8 @@ def tables(
         choices: from `analysis.choices`.
         comparison: from `analysis.compare`.
     """
+    labels = summary["loss_label"].unique()
+    summary = with_short_names(summary, labels)
     varying = [name for name in SETTING if summary[name].nunique(dropna=False) > 1]
     named = ["dataset", "backbone", *(n for n in varying if n not in {"dataset", "backbone"})]
     made = []
@@ -127,11 +137,12 @@ def tables(
         if group["pairs"].any():
             made.append(_differences(title, group))
         if choices is not None and len(choices):
-            own = choices.merge(group[SETTING].iloc[:1], on=SETTING)
+            own = with_short_names(choices, labels).merge(group[SETTING].iloc[:1], on=SETTING)
             if len(own) and own["naive"].notna().any():
                 made.append(_choices(title, own))
     if comparison is not None and len(comparison):
-        made.append(_comparison(comparison))
+        made.append(_comparison(with_short_names(comparison, labels)))
+    made[0].notes.extend(shared_settings(labels))
     made[-1].notes.extend(f"Left out: {cell}: {why}" for cell, why in (left_out or {}).items())
     return made
 
@@ -140,22 +151,46 @@ def _means(title: str, group: pd.DataFrame) -> Table:
     notes = [_INTERVALS]
     if group["chosen"].any():
         notes.append("* the loss's best λ by mean validation accuracy; test had no say in it.")
-    if group["n"].min() < 2:
-        notes.append("A single seed has no interval.")
+    if _has_single(group, COLUMNS):
+        notes.append(_SINGLE)
     if _f1_agrees(group):
         notes.append("Micro-F1 equals test accuracy in every row, as it must for single labels.")
-    if group["metric"].eq("epochs/to_baseline").any():
-        notes.append(
-            "Epochs to baseline: the first to reach the best validation accuracy of the baseline "
-            "of the same seed; in brackets how many cells stopped before they did. These are "
-            "censored: the mean is restricted (Kaplan-Meier), not averaged over the others. They "
-            "stopped because they no longer improved, so it errs in their favour."
-        )
+    timed = group[group["metric"] == EPOCHS]
+    if len(timed):
+        notes += [_epochs_to_baseline(timed), _NO_INTERVAL]
     return _of_means(title, group, COLUMNS, notes)
 
 
+def _epochs_to_baseline(timed: pd.DataFrame) -> str:
+    """What that column is, and why its cells that never got there stopped."""
+    censored, exhausted = int(timed["censored"].sum()), int(timed["exhausted"].sum())
+    said = (
+        "Epochs to baseline: the first to reach the best validation accuracy of the baseline of "
+        "the same seed"
+    )
+    if not censored:
+        return f"{said}; every cell did."
+    return (
+        f"{said}; in brackets how many cells stopped before they did. These are censored: the mean "
+        f"is restricted (Kaplan-Meier), not averaged over the others. Of these {censored}, "
+        f"{censored - exhausted} stopped because they no longer improved, where the mean errs in "
+        f"their favour, and {exhausted} because max_epochs ({timed['max_epochs'].iloc[0]}) was "
+        "over, where it favours none."
+    )
+
+
 def _measures(title: str, group: pd.DataFrame, columns: Mapping[str, Column]) -> Table:
-    return _of_means(title, group, columns, [_INTERVALS])
+    notes = [_INTERVALS]
+    if _has_single(group, columns):
+        notes.append(_SINGLE)
+    shared = group[group["metric"].isin(columns) & group["metric"].isin(OF_PAIRS)]
+    if shared["n"].eq(2).any():
+        notes.append("CKA seeds has no interval from two seeds, which are one pair.")
+    return _of_means(title, group, columns, notes)
+
+
+def _has_single(group: pd.DataFrame, columns: Mapping[str, Column]) -> bool:
+    return bool(group.loc[group["metric"].isin(columns), "n"].eq(1).any())
 
 
 def _of_means(
@@ -191,6 +226,12 @@ def _differences(title: str, group: pd.DataFrame) -> Table:
     keys = [tuple(part.iloc[0][TREATMENT]) for part in _treatments(paired)]
     rows = [[*row, *tested.get(key, ["–"] * 3)] for row, key in zip(rows, keys, strict=True)]
     notes += _what_n_carries(accuracy)
+    if accuracy["g"].isna().any():
+        notes.append(
+            "g is undefined (–) below three pairs, and where all of a row's differences are equal."
+        )
+    if paired["metric"].eq(EPOCHS).any():
+        notes.append(_NO_INTERVAL)
     if group["pairs"].max() < 2:
         notes.append("A single pair has no interval.")
     return Table(
@@ -354,8 +395,8 @@ def _f1_agrees(group: pd.DataFrame) -> bool:
 
 
 def as_text(made: list[Table]) -> str:
-    """Tables for a terminal."""
-    return _joined(made, lambda table: _grid(table, "simple"), "{}\n")
+    """Tables for a terminal; long names take several lines."""
+    return _joined(made, lambda table: _grid(table, "simple", _NAME_WIDTH), "{}\n")
 
 
 def as_markdown(made: list[Table]) -> str:
@@ -398,8 +439,13 @@ def _joined(made: list[Table], body: Callable[[Table], str], heading: str) -> st
     return "\n\n".join(blocks) + "\n"
 
 
-def _grid(table: Table, style: str) -> str:
+def _grid(table: Table, style: str, name_width: int | None = None) -> str:
     alignment = ["left", *["right"] * (len(table.header) - 1)]
     return tabulate(
-        table.rows, table.header, tablefmt=style, colalign=alignment, disable_numparse=True
+        table.rows,
+        table.header,
+        tablefmt=style,
+        colalign=alignment,
+        disable_numparse=True,
+        maxcolwidths=[name_width, *[None] * (len(table.header) - 1)],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -12,6 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 Arguments = ParamSpec("Arguments")
+
+_NO_BREAK = "\N{NO-BREAK SPACE}"
 
 INK, FAINT = "#22272e", "#8b949e"
 
@@ -70,6 +73,29 @@ def panels(
     figure = Figure(figsize=(width, height), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False, **kwargs)
     return figure, [list(row) for row in grid]
+
+
+def broken(text: str, width: int) -> str:
+    """The text in lines of at most so many characters.
+
+    It is broken at spaces, and words that are longer than a line after ``:``, ``(`` or ``=`` where
+    there is one. "λ = 0.5" stays together.
+    """
+    kept = text.replace(" = ", f"{_NO_BREAK}={_NO_BREAK}")
+    lines = [""]
+    for word in kept.split(" "):
+        pieces = _pieces(word, width) if len(word) > width else [word]
+        for place, piece in enumerate(pieces):
+            space = " " if lines[-1] and not place else ""
+            if lines[-1] and len(lines[-1] + space + piece) > width:
+                lines.append(piece)
+            else:
+                lines[-1] += space + piece
+    return "\n".join(lines).replace(_NO_BREAK, " ")
+
+
+def _pieces(word: str, width: int) -> list[str]:
+    return re.findall(rf"[^:(=]{{0,{width - 1}}}[:(=]|[^:(=]{{1,{width}}}", word)
 
 
 def grid_lines(axes: Axes) -> None:

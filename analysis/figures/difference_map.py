@@ -10,7 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from analysis.figures.canvas import INK, panels, styled
+from analysis.figures.canvas import INK, broken, panels, styled
+
+_NAME = 26  # characters of a row's name in a line
 
 _SURVIVES: dict[str, Any] = {"lw": 1.8}
 _APART: dict[str, Any] = {"lw": 0.9, "ls": (0, (3, 2))}
@@ -43,7 +45,10 @@ class Differences:
 def difference_map(shown: Differences) -> Figure:
     """A heat map: purple is above the baseline and orange below it, and frames tell evidence."""
     rows, columns = shown.means.shape
-    figure, ((axes,),) = panels(1, 1, 2.6 + 0.72 * columns, 1.25 + 0.42 * rows)
+    names = [broken(loss, _NAME) for loss in shown.losses]
+    lines = max(name.count("\n") + 1 for name in names)
+    row_height = max(0.42, 0.13 * lines + 0.1)
+    figure, ((axes,),) = panels(1, 1, 2.6 + 0.72 * columns, 1.25 + row_height * rows)
     largest = float(np.nanmax(np.abs(shown.means))) or 1.0
     image = axes.imshow(shown.means, cmap="PuOr", vmin=-largest, vmax=largest, aspect="auto")
     for row, column in np.ndindex(rows, columns):
@@ -67,7 +72,7 @@ def difference_map(shown: Differences) -> Figure:
             )
     axes.set(xlabel="λ", xticks=range(columns), yticks=range(rows))
     axes.set_xticklabels([f"{lam:g}" for lam in shown.lambdas])
-    axes.set_yticklabels(shown.losses)
+    axes.set_yticklabels(names)
     axes.tick_params(length=0)
     for side in axes.spines.values():
         side.set_visible(False)

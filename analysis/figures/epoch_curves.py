@@ -13,8 +13,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from analysis.figures.canvas import grid_lines, panels
+from analysis.figures.canvas import broken, grid_lines, panels
 from analysis.figures.palette import BASELINE
+
+_TITLE = 30  # characters that fit above a panel
 
 Colour = tuple[float, float, float, float] | str
 
@@ -87,6 +89,6 @@ def _panel(axes: Axes, panel: CurvePanel, colours: dict[float, Colour]) -> None:
         colour = colours[curve.lam]
         axes.plot(epochs, curve.seeds.T, color=colour, lw=0.5, alpha=0.35)
         axes.plot(epochs, curve.mean, color=colour, ls="-" if curve.lam else "--", lw=1.6)
-    axes.set_title(panel.title)
+    axes.set_title(broken(panel.title, _TITLE))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     axes.tick_params(labelbottom=True)

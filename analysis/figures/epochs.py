@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from analysis.figures.canvas import INK, panels, styled
+from analysis.figures.canvas import INK, broken, panels, styled
 from analysis.figures.palette import loss_colours
+
+_NAME = 34  # characters of a row's name in a line
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +40,9 @@ class EpochRow:
 @styled
 def epochs(rows: Sequence[EpochRow]) -> Figure:
     """A row per treatment: filled dots are best epochs, rings the last ones, a bar the mean."""
-    figure, ((axes,),) = panels(1, 1, 6.2, 0.9 + 0.26 * len(rows))
+    names = [broken(row.name, _NAME) for row in rows]
+    row_height = 0.13 + 0.13 * max(name.count("\n") + 1 for name in names)
+    figure, ((axes,),) = panels(1, 1, 6.2, 0.9 + row_height * len(rows))
     colours = loss_colours([row.loss for row in rows])
     for place, row in enumerate(rows):
         spread = np.linspace(-0.22, 0.22, len(row.best)) if len(row.best) > 1 else np.zeros(1)
@@ -46,8 +51,10 @@ def epochs(rows: Sequence[EpochRow]) -> Figure:
         axes.plot(row.best, place + spread, mew=0, alpha=0.8, **style)
         axes.plot([row.mean_best] * 2, [place - 0.36, place + 0.36], color=INK, lw=1.3)
     axes.set(xlabel="epoch", yticks=range(len(rows)), ylim=(len(rows) - 0.4, -0.6))
-    axes.set_yticklabels([row.name for row in rows])
-    axes.set_xlim(left=0)
+    axes.set_yticklabels(names)
+    latest = max(float(np.max(row.stopped)) for row in rows)
+    axes.set_xlim(0, 1.04 * latest)  # the last ring is whole
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(axis="x")
     axes.set_axisbelow(True)
     handles = [

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from analysis.figures.canvas import grid_lines, panels, styled
+from analysis.figures.canvas import broken, grid_lines, panels, styled
 from analysis.figures.palette import BASELINE, loss_colours
 
 _MARKERS = "osD^vP"
+_NAME = 40  # characters of a loss's name in a line of the legend
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,11 +38,13 @@ class Response:
 
 @dataclass(frozen=True)
 class ResponsePanel:
-    """A metric (its name with the unit), the losses' responses, and the baseline's level."""
+    """A metric (its name with the unit), the losses' responses, the baseline's level, and the least
+    and largest value that the metric can have."""
 
     metric: str
     responses: tuple[Response, ...]
     baseline: Level | None
+    bounds: tuple[float, float]
 
 
 @styled
@@ -61,8 +65,15 @@ def lambda_response(shown: Sequence[ResponsePanel]) -> Figure:
         ticks = sorted({lam for response in panel.responses for lam in response.lambdas})
         axes.set(xlabel="λ", ylabel=panel.metric, xticks=ticks)
         axes.set_xticklabels([f"{tick:g}" for tick in ticks])
+        low, high = axes.get_ylim()
+        axes.set_ylim(max(low, panel.bounds[0]), min(high, panel.bounds[1]))
     handles, names = line[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=min(4, len(names)))
+    names = [broken(name, _NAME) for name in names]
+    longest = max(len(part) for name in names for part in name.splitlines())
+    columns = int(figure.get_figwidth() / (0.4 + 0.06 * longest))
+    figure.legend(
+        handles, names, loc="outside lower center", ncols=max(1, min(4, len(names), columns))
+    )
     return figure
 
 
@@ -78,7 +89,9 @@ def _response(axes: Axes, response: Response, colour: str, marker: str, shift: f
     means = np.array([level.mean for level in response.levels])
     widths = np.array([level.half_width for level in response.levels])
     axes.fill_between(lambdas, means - widths, means + widths, color=colour, alpha=0.16, lw=0)
-    axes.plot(lambdas, means, color=colour, marker=marker, ms=4, label=response.loss)
+    hollow: dict[str, Any] = {"marker": marker, "ms": 6, "mfc": "white", "clip_on": False}
+    axes.plot(lambdas, means, color=colour, label=response.loss, **hollow)
     for lam, level in zip(lambdas, response.levels, strict=True):
         places = np.full(len(level.values), lam)
-        axes.plot(places, level.values, ls="", marker="o", ms=2.2, color=colour, alpha=0.55, mew=0)
+        dots: dict[str, Any] = {"ls": "", "marker": "o", "ms": 2.4, "mew": 0, "clip_on": False}
+        axes.plot(places, level.values, color=colour, alpha=0.8, zorder=3, **dots)

@@ -11,10 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from analysis.figures.canvas import FAINT, panels, styled
+from analysis.figures.canvas import FAINT, broken, panels, styled
 from analysis.figures.palette import class_colours
 
 _NAMED_CLASSES = 20
+_TITLE = 26  # characters that fit above a panel
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +67,7 @@ def map_grid(rows: Sequence[MapRow]) -> Figure:
 
 def _scatter(axes: Axes, panel: MapPanel, colours: list[str]) -> None:
     axes.axis("on")
-    axes.set(xticks=[], yticks=[], title=panel.title)
+    axes.set(xticks=[], yticks=[], title=broken(panel.title, _TITLE))
     for side in axes.spines.values():
         side.set(visible=True, color="#d0d7de")
     order = np.random.default_rng(0).permutation(len(panel.points))  # no class lies on top

@@ -11,10 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from analysis.figures.canvas import INK, panels, styled
+from analysis.figures.canvas import INK, broken, panels, styled
 from analysis.figures.palette import class_colours
 
 _NAMED_CLASSES = 20
+_TITLE = 26  # characters that fit above a panel
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +58,7 @@ def _panel(axes: Axes, panel: SilhouettePanel) -> None:
             axes.fill_betweenx(heights, 0, falling, color=colour, lw=0.4, rasterized=True)
     axes.axvline(0, color=INK, lw=0.6)
     axes.axvline(panel.mean, color=INK, ls="--", lw=1)
-    axes.set(title=panel.title, xlabel="silhouette", ylim=(count, 0))
+    axes.set(title=broken(panel.title, _TITLE), xlabel="silhouette", ylim=(count, 0))
     axes.set_yticks(
         np.arange(count) + 0.5 if named else [], panel.classes if named else [], minor=False
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
@@ -16,13 +16,19 @@ _METRICS = {
 }
 
 
-def findings(frame: pd.DataFrame, summary: pd.DataFrame, left_out: Mapping[str, str]) -> Findings:
+def findings(
+    frame: pd.DataFrame,
+    summary: pd.DataFrame,
+    left_out: Mapping[str, str],
+    shared: Sequence[str] = (),
+) -> Findings:
     """Sentences for the head of the report, and the caveats that belong to them.
 
     Args:
         frame: the cells.
         summary: of the frame.
         left_out: cells that are not in the frame, and why.
+        shared: sentences on what the names of losses leave out.
     """
     sentences, several = [], len(list(settings(summary))) > 1
     for setting, rows in settings(summary):
@@ -31,7 +37,7 @@ def findings(frame: pd.DataFrame, summary: pd.DataFrame, left_out: Mapping[str, 
         for label in rows.loc[rows["chosen"], "loss_label"].unique():
             sentences.append(_chosen(rows[(rows["loss_label"] == label) & rows["chosen"]], rows))
         sentences.extend(_over_all(rows, setting if several else ""))
-    return Findings(tuple(sentences), tuple(_caveats(frame, summary, left_out)))
+    return Findings((*sentences, *shared), tuple(_caveats(frame, summary, left_out)))
 
 
 def _size(setting: str, frame: pd.DataFrame, rows: pd.DataFrame) -> str:

@@ -65,7 +65,7 @@ def networks(
     choice: MapChoice,
     kinds: Sequence[MapSettings],
     data_root: Path | None = None,
-    progress: Callable[[str], None] = lambda name: None,
+    progress: Callable[[str], None] = lambda line: None,
 ) -> list[Network]:
     """The networks of the chosen treatments, each of its treatment's lowest seed.
 
@@ -90,14 +90,14 @@ def networks(
         maps = {}
         mapped = choice != "none" and len(measured.labels) >= FEWEST_POINTS
         for kind in kinds if mapped else ():
-            progress(f"{kind.name} of {cell.label}")
+            progress(f"drawing the {kind.name} map of {cell.label}")
             maps[kind.name] = stored_map(store, cell.id, sha256, kind, data_root)
         several = len(np.unique(measured.labels)) > 1
         found.append(
             Network(
                 setting,
                 name,
-                cell.loss_label,
+                str(row["loss_label"]),
                 chosen,
                 cell.seed,
                 cell.dataset,

@@ -23,6 +23,7 @@ _RESPONSES = {
     "test/acc": ("test accuracy, %", 100.0),
     "test/silhouette": ("silhouette", 1.0),
 }
+_BOUNDS = {"test/acc": (0.0, 100.0), "test/silhouette": (-1.0, 1.0)}
 _CURVES = {
     "val/acc": ("validation accuracy, %", 100.0),
     "train/ce": ("training cross-entropy", 1.0),
@@ -116,13 +117,13 @@ def _responses(cells: pd.DataFrame, rows: pd.DataFrame) -> Iterator[Picture]:
             responses.append(Response(label, tuple(of_loss["lambda"]), levels))
         baseline = own[own["loss_label"] == "baseline"]
         level = None if baseline.empty else _level(cells, baseline.iloc[0], metric, scale)
-        panels.append(figures.ResponsePanel(name, tuple(responses), level))
+        panels.append(figures.ResponsePanel(name, tuple(responses), level, _BOUNDS[metric]))
     if not any(panel.responses for panel in panels):
         return
     yield Picture(
         "lambda-response",
         "What λ does",
-        "Dots are seeds, lines their means, bands 95% t-intervals of the means.",
+        "Dots are seeds, lines and hollow marks their means, bands 95% t-intervals of the means.",
         figures.lambda_response(panels),
         wide=True,
     )

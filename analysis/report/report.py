@@ -13,6 +13,7 @@ import pandas as pd
 
 from analysis import figures
 from analysis.frame import left_out
+from analysis.loss_names import shared_settings, with_short_names
 from analysis.maps import MapSettings
 from analysis.report.explorer import ExplorerGroup, ExplorerPanel
 from analysis.report.findings import findings
@@ -79,13 +80,16 @@ def write_report(
         InputError: a dataset is not to be had.
         OSError: the folder cannot be written.
     """
+    labels = frame["loss_label"].unique()
+    frame, summary = (with_short_names(rows, labels) for rows in (frame, summary))
     shown = networks(store, frame, summary, settings.maps, settings.kinds, data_root, progress)
+    progress("drawing the figures")
     made = pictures(frame, summary, _histories(store, frame), shown)
-    progress("the page and the figures")
+    progress("writing the page and the figures")
     html = page(
         f"{name}: what the losses did",
         _description(store, name, frame),
-        findings(frame, summary, left_out(frame)),
+        findings(frame, summary, left_out(frame), shared_settings(labels)),
         _explorer([network for network in shown if network.maps], store, data_root),
         made,
         tables,

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from lbray.cli.completion import experiments
-from lbray.cli.options import data_root_option, store_option
+from lbray.cli.completion import SUFFIXES, experiments
+from lbray.cli.options import data_root_option, experiment_name, store_option
 
 if TYPE_CHECKING:
     from analysis.report import MapChoice
@@ -51,26 +49,29 @@ def analyze(
     from analysis import tables as render
     from analysis.paper_layout import paper_tables
     from analysis.report import LARGE, ReportSettings, write_report
-    from lbray import spec
     from lbray.errors import InputError
     from lbray.store import Store
 
-    name = spec.load(experiment).name if Path(experiment).is_file() else experiment
-    artefacts = Store(store)
+    name, artefacts = experiment_name(experiment), Store(store)
+    if name == experiment and _is_path(name) and name not in artefacts.experiments():
+        raise InputError(
+            f"experiment is '{name}', but there is no such file, and the store '{store}' has no "
+            f"experiment of that name (it has {', '.join(artefacts.experiments()) or 'none yet'})."
+        )
     frame = analysis.load(artefacts, name)
     if frame.empty:
         raise InputError(
             f"experiment is '{name}', of which the store '{store}' has no finished cell yet "
             f"({len(analysis.left_out(frame))} missing or failed); run lbray sweep first."
         )
-    frame = analysis.with_structure(frame, artefacts, data_root, _progress("measuring cells"))
+    frame = analysis.with_structure(frame, artefacts, data_root, _say)
     if frame.empty:
         *_, why = analysis.left_out(frame).values()
         raise InputError(
             f"experiment is '{name}', of which no cell's weights can be used; the last one's "
             f"reason: {why}"
         )
-    frame = analysis.with_similarity(frame, artefacts, data_root, _progress("comparing latents"))
+    frame = analysis.with_similarity(frame, artefacts, data_root, _say)
     frame = analysis.with_epochs_to_baseline(frame, artefacts)
     summary = analysis.summarise(frame)
     made = render.tables(
@@ -90,7 +91,7 @@ def analyze(
                 made,
                 ReportSettings(maps, paper_mode),
                 data_root,
-                _line,
+                _say,
             )
         except OSError as problem:
             raise InputError(
@@ -109,14 +110,9 @@ def analyze(
     return 0
 
 
-def _line(what: str) -> None:
-    if sys.stderr.isatty():
-        click.echo(f"making {what}", err=True)
+def _is_path(experiment: str) -> bool:
+    return Path(experiment).suffix in SUFFIXES or Path(experiment).name != experiment
 
 
-def _progress(what: str) -> Callable[[int, int], None]:
-    def show(done: int, total: int) -> None:
-        if sys.stderr.isatty():
-            click.echo(f"\r{what}: {done}/{total}", err=True, nl=done == total)
-
-    return show
+def _say(line: str) -> None:
+    click.echo(line, err=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
-_SUFFIXES = (".yaml", ".yml")
+SUFFIXES = (".yaml", ".yml")
 
 
 def experiment_files(
@@ -20,7 +20,7 @@ def experiment_files(
 ) -> list[CompletionItem]:
     """The YAML files that begin so, and the folders, which may hold some."""
     found = sorted(glob(f"{escape(incomplete)}*"))  # noqa: PTH207 (paths stay as begun)
-    files = [CompletionItem(path) for path in found if path.endswith(_SUFFIXES)]
+    files = [CompletionItem(path) for path in found if path.endswith(SUFFIXES)]
     folders = [CompletionItem(f"{path}/") for path in found if Path(path).is_dir()]
     return [*files, *folders]
 

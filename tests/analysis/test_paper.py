@@ -92,8 +92,12 @@ def test_cells_that_are_not_the_papers_are_not_compared(summary: pd.DataFrame):
     other = summary.assign(backbone="vgg16")
     assert analysis.beside_paper(other).empty
     assert paper_tables(analysis.beside_paper(other)) == []
-    reduced = summary.assign(train_size=12000)
-    made = paper_tables(analysis.beside_paper(reduced))
-    assert "This run trained on 12000 images, the paper's on all." in made[0].notes
+    assert analysis.beside_paper(summary.assign(train_size=12000)).empty
+    baseline = summary["loss_label"] == "baseline"
+    assert analysis.beside_paper(summary[baseline]).empty
+    own = summary.assign(loss_label=summary["loss_label"].where(baseline, "spread:Spread"))
+    assert analysis.beside_paper(own).empty
+    mixed = pd.concat([summary, own[baseline].assign(batch_size=64)])
+    assert set(analysis.beside_paper(mixed)["batch_size"]) == {128}
     one = summary.assign(half_width=float("nan"))
     assert "✓" not in as_text(paper_tables(analysis.beside_paper(one))).replace("✓: the", "")

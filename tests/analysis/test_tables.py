@@ -242,6 +242,48 @@ def test_cells_that_never_reach_the_baseline_are_censored(recorded: Store):
     text = tables.as_text(tables.tables(summary))
     assert "30.0 (3 of 3)" in text
     assert "restricted (Kaplan-Meier)" in text
+    assert text.count("Epochs to baseline has no t-interval") == 2
+
+
+@pytest.mark.parametrize(
+    ("max_epochs", "sentence"),
+    [
+        (30, "Of these 7, 0 stopped because they no longer improved"),
+        (31, "Of these 7, 7 stopped because they no longer improved"),
+    ],
+)
+def test_why_censored_cells_stopped_is_counted(recorded: Store, max_epochs: int, sentence: str):
+    frame = analysis.load(recorded, "grid")
+    frame = frame.assign(
+        max_epochs=max_epochs,
+        **{
+            "epochs/to_baseline": 30.0,
+            "epochs/to_baseline_reached": [1.0] * 3 + [0.0] * 7 + [1.0] * 2,
+        },
+    )
+    notes = " ".join(tables.tables(analysis.summarise(frame))[0].notes)
+    assert sentence in notes
+    assert f"{7 * (max_epochs == 30)} because max_epochs ({max_epochs}) was over" in notes
+
+
+def test_a_column_that_every_cell_fills_speaks_of_none_that_stopped(recorded: Store):
+    frame = analysis.load(recorded, "grid").assign(
+        **{"epochs/to_baseline": 9.0, "epochs/to_baseline_reached": 1.0}
+    )
+    notes = " ".join(tables.tables(analysis.summarise(frame))[0].notes)
+    assert "every cell did." in notes
+    assert "stopped" not in notes
+
+
+@pytest.mark.parametrize(("seeds", "said"), [(2, True), (3, False)])
+def test_what_two_pairs_do_not_give_is_said(recorded: Store, seeds: int, said: bool):
+    frame = analysis.load(recorded, "grid")
+    frame = frame[frame["seed"] < seeds].assign(**{"cka/seeds": 0.9, "test/nc1": 1.0})
+    frame["cka/baseline"] = frame["lambda"].where(frame["lambda"] > 0)  # none of the baseline
+    means, structure, differences = tables.tables(analysis.summarise(frame))
+    assert not any("A single seed" in note for note in means.notes + structure.notes)
+    assert ("g is undefined (–) below three pairs" in " ".join(differences.notes)) == said
+    assert ("CKA seeds has no interval from two seeds" in " ".join(structure.notes)) == said
 
 
 def test_settings_are_compared_together_only_where_there_are_several(recorded: Store):

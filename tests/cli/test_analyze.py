@@ -49,9 +49,18 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], st
 def test_a_report_tells_shows_and_names_what_is_missing_and_maps_nothing_twice(
     call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    code, _, err = call("pair", "--out", str(tmp_path))
+    code, out, err = call("pair", "--out", str(tmp_path))
     assert code == 0
     assert "report.html" in err
+    for line in (
+        "measuring 1 of 3: digits cnn baseline λ=0 seed=0",
+        "measuring 3 of 3: digits cnn latent_boost λ=0.5 seed=0",
+        "comparing the cells' latents",
+        "drawing the UMAP map of digits cnn latent_boost λ=0.5 seed=0",
+        "drawing the figures",
+    ):
+        assert line in err.splitlines()
+        assert line not in out
     assert "open it in a browser" in err
     html = (tmp_path / "report.html").read_text()
     assert "Is &lt;b&gt;it&lt;/b&gt; better?" in html
@@ -78,7 +87,9 @@ def test_a_report_tells_shows_and_names_what_is_missing_and_maps_nothing_twice(
     monkeypatch.setattr(
         analysis.stored_maps, "draw_map", lambda *_: pytest.fail("it was mapped again")
     )
-    assert call("pair", "--out", str(tmp_path))[0] == 0
+    code, _, err = call("pair", "--out", str(tmp_path))
+    assert code == 0
+    assert "measuring" not in err
     assert (tmp_path / "report.html").read_text() == html
 
 

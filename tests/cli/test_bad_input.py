@@ -124,6 +124,11 @@ def test_a_corrupt_image_is_refused_by_name(call, tmp_path: Path):
         ),
         (["run", "digits"], "the setting is 'digits', but must be KEY=VALUE, such as seed=3."),
         (["analyze", "absent"], "unknown experiment 'absent'; allowed: none yet (in the store"),
+        (
+            ["analyze", "absent.yaml"],
+            "experiment is 'absent.yaml', but there is no such file, and the store '",
+        ),
+        (["analyze", "absent.yaml"], "has no experiment of that name (it has none yet)."),
         (["audit", "absent.csv"], "cannot read the table absent.csv: No such file"),
         (["audit", "good.yaml"], "it must have the columns X_mean"),
         (["status", "absent"], "unknown experiment 'absent'; allowed: none yet (in the store"),

@@ -13,6 +13,7 @@ from PIL import Image
 
 from analysis import figures
 from analysis.figures import Curve, CurvePanel, EpochRow, Level, Response
+from analysis.figures.canvas import broken
 
 CLASSES = ("boot", "coat", "dress & shirt")
 LAMBDAS = (0.25, 0.5)
@@ -61,7 +62,11 @@ DRAWN = {
     ),
     "lambda_response": (
         lambda: figures.lambda_response(
-            [figures.ResponsePanel("accuracy, %", (response("magnet"), response("own")), level(81))]
+            [
+                figures.ResponsePanel(
+                    "accuracy, %", (response("magnet"), response("own")), level(81), (0, 100)
+                )
+            ]
         ),
         ["λ", "accuracy, %", "magnet", "own", "baseline (mean, interval)", "0.25", "0.5"],
     ),
@@ -103,6 +108,14 @@ def texts(figure: Figure) -> set[str]:
     return {text.get_text() for text in found if text.get_visible()}
 
 
+def assert_whole(png: Path) -> None:
+    """Something is drawn, and nothing reaches an edge of the picture."""
+    picture = np.asarray(Image.open(png).convert("L"))
+    assert picture.std() > 5
+    edges = (picture[0], picture[-1], picture[:, 0], picture[:, -1])
+    assert all((edge == 255).all() for edge in edges)
+
+
 @pytest.mark.parametrize("name", DRAWN)
 def test_a_figure_names_all_that_it_shows_and_nothing_is_clipped(name: str, tmp_path: Path):
     draw, named = DRAWN[name]
@@ -115,10 +128,7 @@ def test_a_figure_names_all_that_it_shows_and_nothing_is_clipped(name: str, tmp_
     )
     assert set(named) <= texts(figure)
     assert pdf.read_bytes().startswith(b"%PDF")
-    picture = np.asarray(Image.open(png).convert("L"))
-    assert picture.std() > 5
-    edges = (picture[0], picture[-1], picture[:, 0], picture[:, -1])
-    assert all((edge == 255).all() for edge in edges)
+    assert_whole(png)
 
 
 def test_equal_figures_are_equal_files(tmp_path: Path):
@@ -129,12 +139,103 @@ def test_equal_figures_are_equal_files(tmp_path: Path):
 
 def test_a_figure_draws_the_numbers_that_it_is_given():
     shown = response("magnet")
-    panel = figures.ResponsePanel("accuracy", (shown,), None)
+    panel = figures.ResponsePanel("accuracy", (shown,), None, (0, 100))
     (axes,) = figures.lambda_response([panel]).axes
     mean, *dots = axes.get_lines()
     np.testing.assert_allclose(mean.get_xydata(), [[0.25, 80], [0.5, 82]])
     for line, seeds in zip(dots, shown.levels, strict=True):
         np.testing.assert_array_equal(line.get_ydata(), seeds.values)
+
+
+LONG = "spread:Spread(gap=2.5, lambda_schedule=cosine, loss_learning_rate_factor=10.0)"
+
+
+def boxes(figure: Figure, shown: str) -> list[matplotlib.transforms.Bbox]:
+    """Where the texts that contain this are drawn, from left to right."""
+    found = [
+        text.get_window_extent()
+        for text in figure.findobj(matplotlib.text.Text)
+        if "".join(shown.split()) in "".join(text.get_text().split())
+    ]
+    return sorted(found, key=lambda box: box.x0)
+
+
+LONG_TITLES = {
+    "maps": lambda title: figures.map_grid(
+        [figures.MapRow("clothes", CLASSES, (map_panel(title), map_panel(title)))]
+    ),
+    "training": lambda title: figures.training_curves(
+        [[CurvePanel(title, "accuracy, %", (curve(0), curve(0.5)))] * 2]
+    ),
+    "class_distances": lambda title: figures.class_distances(
+        [figures.ClassDistances(title, CLASSES, 1.0 - np.eye(3))] * 2, "deviations"
+    ),
+    "silhouettes": lambda title: figures.silhouettes(
+        [figures.SilhouettePanel(title, CLASSES, np.linspace(-1, 1, 90), LABELS, 0.0)] * 2
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LONG_TITLES)
+def test_long_titles_are_whole_and_beside_each_other(name: str, tmp_path: Path):
+    figure = LONG_TITLES[name](f"{LONG}, λ = 0.1")
+    left, right = boxes(figure, f"{LONG}, λ = 0.1")
+    assert left.x1 < right.x0
+    assert_whole(figures.save(figure, tmp_path / name)[1])
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("magnet, λ = 0.5", ["magnet, λ = 0.5"]),
+        ("magnet(hinge=true), λ = 0.5", ["magnet(hinge=true),", "λ = 0.5"]),
+        ("own:AVeryLongName(gap=2.5)", ["own:AVeryLongName(", "gap=2.5)"]),
+        ("WithoutAnyPlaceToBreakAtAll", ["WithoutAnyPlaceToBre", "akAtAll"]),
+    ],
+)
+def test_a_text_is_broken_where_it_reads_well(text: str, lines: list[str]):
+    assert broken(text, 20).splitlines() == lines
+
+
+def test_long_names_leave_a_difference_map_its_room():
+    means, flags = np.array([[1.5, -0.5]]), np.zeros((1, 2), dtype=bool)
+    shown = figures.Differences("points", (LONG,), LAMBDAS, means, flags, flags, 2)
+    figure = figures.difference_map(shown)
+    assert boxes(figure, LONG)[0].width < 0.45 * figure.bbox.width
+
+
+def test_a_long_legend_stays_in_the_figure():
+    shown = figures.ResponsePanel(
+        "accuracy", (response(LONG), response(f"{LONG} ")), level(81), (0, 100)
+    )
+    figure = figures.lambda_response([shown, shown])
+    legend = figure.legends[0].get_window_extent()
+    assert figure.bbox.x0 <= legend.x0
+    assert legend.x1 <= figure.bbox.x1
+
+
+def test_an_axis_ends_where_the_metric_does():
+    wide = Level(np.array([98.0, 99.0]), 98.5, 120.0)
+    shown = Response("magnet", LAMBDAS, (wide, wide))
+    figure = figures.lambda_response([figures.ResponsePanel("accuracy", (shown,), None, (0, 100))])
+    assert figure.axes[0].get_ylim() == (0, 100)
+
+
+def test_seeds_are_drawn_over_a_hollow_mean():
+    shown = figures.ResponsePanel("accuracy", (response("magnet"),), None, (0, 100))
+    mean, *dots = figures.lambda_response([shown]).axes[0].get_lines()
+    assert mean.get_markerfacecolor() == "white"
+    assert all(line.get_zorder() > mean.get_zorder() for line in dots)
+    assert all(line.get_markersize() < mean.get_markersize() for line in dots)
+
+
+def test_epochs_are_whole_and_the_last_ring_has_room():
+    best, stopped = np.array([3.0, 4.0]), np.array([4.0, 4.0])
+    (axes,) = figures.epochs([EpochRow("magnet", "magnet", best, stopped, 3.5)]).axes
+    _, high = axes.get_xlim()
+    assert all(tick == int(tick) for tick in axes.get_xticks())
+    pixels = axes.transData.transform([(4.0, 0.0), (high, 0.0)])[:, 0]
+    assert pixels[1] - pixels[0] > 3.5 * axes.figure.dpi / 72  # its radius, with the line
 
 
 def distance(one: str, other: str) -> float:
