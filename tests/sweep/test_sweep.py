@@ -103,7 +103,7 @@ def test_failing_cells_are_recorded_and_the_others_go_on(tmp_path: Path):
     assert (len(state["done"]), len(state["failed"]), len(state["missing"])) == (2, 2, 0)
     reasons = sorted(state["failed"].values())
     assert reasons[0].startswith("its process died")
-    assert reasons[1].startswith("the loss is nan at epoch 0, step 0")
+    assert reasons[1].startswith("the loss is nan at epoch 1, step 1")
     assert (tmp_path / "results" / "cells").is_dir(), "a relative store lies where the user stands"
 
 
