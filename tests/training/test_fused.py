@@ -305,7 +305,7 @@ def test_a_backward_pass_that_fails_is_not_the_others_fault(store: Store, tmp_pa
     for cell in cells:
         run_cell(cell, alone)
     run_cells(cells, store, lanes=3)
-    assert store.result(cells[1].id).reason == "RuntimeError: no backward"
+    assert store.result(cells[1].id).reason.startswith("RuntimeError: no backward (")
     assert_same_results(store, alone, cells)
 
 
