@@ -13,7 +13,6 @@ much of a cell is training, the rest is the sweep's own cost.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -63,14 +62,12 @@ def cost(command: list[str], store: Path) -> Cost:
 
 def seconds_without_ray(path: Path, folder: Path, workers: int) -> float:
     """Seconds per cell in a process group of so many workers, a thread and a core each."""
-    with multiprocessing.Manager() as manager:
-        found = manager.list()
-        arguments = (path, folder, workers, found)
-        torch.multiprocessing.start_processes(_work, arguments, workers, start_method="fork")
-        return float(found[0])
+    arguments = (path, folder, workers)
+    torch.multiprocessing.start_processes(_work, arguments, workers, start_method="fork")
+    return float((folder / "seconds").read_text())
 
 
-def _work(rank: int, path: Path, folder: Path, workers: int, found: list[float]) -> None:
+def _work(rank: int, path: Path, folder: Path, workers: int) -> None:
     torch.set_num_threads(1)
     os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[rank]})
     if workers > 1:
@@ -83,7 +80,8 @@ def _work(rank: int, path: Path, folder: Path, workers: int, found: list[float])
     for cell in cells[1:]:
         run_cell(cell, store)
     if rank == 0:
-        found.append((time.perf_counter() - started) / (len(cells) - 1))
+        seconds = (time.perf_counter() - started) / (len(cells) - 1)
+        (folder / "seconds").write_text(str(seconds))
 
 
 def seconds_per_cell(store: Path) -> float:
@@ -118,23 +116,22 @@ def main() -> None:
     parser.add_argument("--cells", type=int, default=10_000)
     parser.add_argument("--workers-per-cell", type=int)
     options, words = parser.parse_known_args()
-    cells = options.cells
+    cells, workers = options.cells, options.workers_per_cell or 1
+    if options.workers_per_cell:
+        words.append(f"--workers-per-cell={workers}")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         path, store = folder / "grid.yaml", folder / "store"
         path.write_text(GRID.format(seeds=list(range(cells))))
         program = "from lbray.cli import main; main()"
         command = [sys.executable, "-c", program, "sweep", str(path), "--store", str(store), *words]
-        workers = options.workers_per_cell or 1
         alone = seconds_without_ray(path, folder / "alone", workers)
-        if options.workers_per_cell:
-            command.append(f"--workers-per-cell={workers}")
         first, again = cost(command, store), cost(command, store)
         per_cell = seconds_per_cell(store)
     cores = len(os.sched_getaffinity(0))
     print(
-        f"{cells:,} cells on {cores} cores, {workers} workers each: {1000 * per_cell:.0f} ms per "
-        f"cell after the first; without Ray, a cell takes {1000 * alone:.0f} ms"
+        f"{' '.join(['lbray sweep', *words])}: {cells:,} cells on {cores} cores, "
+        f"{1000 * per_cell:.0f} ms per cell after the first; without Ray, {1000 * alone:.0f} ms"
     )
     print("| | seconds | driver, MiB | Tune's own files, MiB |")
     print("|---|---:|---:|---:|")

@@ -11,7 +11,10 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import pytest
 
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -84,9 +87,35 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+@dataclass(frozen=True)
+class Bucket:
+    """A bucket on a server at a port of a host."""
+
+    host: str
+    port: int
+    name: str = "bucket"
+
+    def uri(self, folder: str, port: int | None = None) -> str:
+        """A store in the bucket, as a user would write it; perhaps by way of another port."""
+        server = f"{self.host}:{port or self.port}"
+        return f"s3://{self.name}/{folder}?scheme=http&endpoint_override={server}&region=us-east-1"
+
+
 @contextlib.contextmanager
-def s3_server(host: str = "127.0.0.1", **environment: str) -> Iterator[int]:
-    """A server without any bucket, at an address of this machine; its port."""
+def s3_bucket(host: str = "127.0.0.1", **environment: str) -> Iterator[Bucket]:
+    """An empty bucket on a server at an address of this machine. This process, and those that it
+    starts, have the credentials meanwhile."""
+    with pytest.MonkeyPatch.context() as patch, _server(host, environment) as port:
+        for name, value in CREDENTIALS.items():
+            patch.setenv(name, value)
+        bucket = Bucket(host, port)
+        request = urllib.request.Request(f"http://{host}:{port}/{bucket.name}", method="PUT")
+        urllib.request.urlopen(request, timeout=10).close()
+        yield bucket
+
+
+@contextlib.contextmanager
+def _server(host: str, environment: Mapping[str, str]) -> Iterator[int]:
     port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-c", _SERVER, host, str(port)],
@@ -114,13 +143,3 @@ def _answers(host: str, port: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def make_bucket(port: int, name: str = "bucket", host: str = "127.0.0.1") -> None:
-    request = urllib.request.Request(f"http://{host}:{port}/{name}", method="PUT")
-    urllib.request.urlopen(request, timeout=10).close()
-
-
-def uri(port: int, path: str, host: str = "127.0.0.1") -> str:
-    """A store on the server, as a user would write it."""
-    return f"s3://{path}?scheme=http&endpoint_override={host}:{port}&region=us-east-1"

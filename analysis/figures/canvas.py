@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec
@@ -17,6 +17,8 @@ Arguments = ParamSpec("Arguments")
 _NO_BREAK = "\N{NO-BREAK SPACE}"
 
 INK, FAINT = "#22272e", "#8b949e"
+PANEL_TITLE = 26  # characters that fit above a panel of a grid
+NAMED_CLASSES = 20  # so many names fit beside a panel
 
 _STYLE: Any = {  # matplotlib types the names of its settings one by one
     "font.family": "DejaVu Sans",
@@ -92,6 +94,11 @@ def broken(text: str, width: int) -> str:
             else:
                 lines[-1] += space + piece
     return "\n".join(lines).replace(_NO_BREAK, " ")
+
+
+def lines_of(texts: Iterable[str]) -> int:
+    """How many lines the longest of broken texts has."""
+    return max(text.count("\n") + 1 for text in texts)
 
 
 def _pieces(word: str, width: int) -> list[str]:

@@ -9,10 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from analysis.figures.canvas import broken, panels, styled
-
-_NAMED_CLASSES = 20
-_TITLE = 26  # characters that fit above a panel
+from analysis.figures.canvas import NAMED_CLASSES, PANEL_TITLE, broken, lines_of, panels, styled
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,13 +35,13 @@ def class_distances(shown: Sequence[ClassDistances], unit: str) -> Figure:
         shown: the panels.
         unit: what a distance of 1 is, for the colour bar.
     """
-    titles = [broken(panel.title, _TITLE) for panel in shown]
-    height = 3.1 + 0.15 * max(title.count("\n") + 1 for title in titles)
+    titles = [broken(panel.title, PANEL_TITLE) for panel in shown]
+    height = 3.1 + 0.15 * lines_of(titles)
     figure, (line,) = panels(1, len(shown), 2.35 * len(shown) + 1.5, height)
     largest = max(float(np.nanmax(panel.distances)) for panel in shown)
     for place, (axes, panel) in enumerate(zip(line, shown, strict=True)):
         image = axes.imshow(panel.distances, cmap="cividis", vmin=0, vmax=largest)
-        named = range(len(panel.classes)) if len(panel.classes) <= _NAMED_CLASSES else []
+        named = range(len(panel.classes)) if len(panel.classes) <= NAMED_CLASSES else []
         names = [panel.classes[label] for label in named]
         axes.set_title(titles[place])
         axes.set_xticks(named, names, rotation=90)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from analysis.figures.canvas import INK, broken, panels, styled
+from analysis.figures.canvas import INK, broken, lines_of, panels, styled
 
 _NAME = 26  # characters of a row's name in a line
 
@@ -46,8 +46,7 @@ def difference_map(shown: Differences) -> Figure:
     """A heat map: purple is above the baseline and orange below it, and frames tell evidence."""
     rows, columns = shown.means.shape
     names = [broken(loss, _NAME) for loss in shown.losses]
-    lines = max(name.count("\n") + 1 for name in names)
-    row_height = max(0.42, 0.13 * lines + 0.1)
+    row_height = max(0.42, 0.13 * lines_of(names) + 0.1)
     figure, ((axes,),) = panels(1, 1, 2.6 + 0.72 * columns, 1.25 + row_height * rows)
     largest = float(np.nanmax(np.abs(shown.means))) or 1.0
     image = axes.imshow(shown.means, cmap="PuOr", vmin=-largest, vmax=largest, aspect="auto")

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from analysis.figures.canvas import INK, broken, panels, styled
+from analysis.figures.canvas import INK, broken, lines_of, panels, styled
 from analysis.figures.palette import loss_colours
 
 _NAME = 34  # characters of a row's name in a line
@@ -41,7 +41,7 @@ class EpochRow:
 def epochs(rows: Sequence[EpochRow]) -> Figure:
     """A row per treatment: filled dots are best epochs, rings the last ones, a bar the mean."""
     names = [broken(row.name, _NAME) for row in rows]
-    row_height = 0.13 + 0.13 * max(name.count("\n") + 1 for name in names)
+    row_height = 0.13 + 0.13 * lines_of(names)
     figure, ((axes,),) = panels(1, 1, 6.2, 0.9 + row_height * len(rows))
     colours = loss_colours([row.loss for row in rows])
     for place, row in enumerate(rows):

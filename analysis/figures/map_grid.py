@@ -11,11 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from analysis.figures.canvas import FAINT, broken, panels, styled
+from analysis.figures.canvas import FAINT, NAMED_CLASSES, PANEL_TITLE, broken, panels, styled
 from analysis.figures.palette import class_colours
-
-_NAMED_CLASSES = 20
-_TITLE = 26  # characters that fit above a panel
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +64,7 @@ def map_grid(rows: Sequence[MapRow]) -> Figure:
 
 def _scatter(axes: Axes, panel: MapPanel, colours: list[str]) -> None:
     axes.axis("on")
-    axes.set(xticks=[], yticks=[], title=broken(panel.title, _TITLE))
+    axes.set(xticks=[], yticks=[], title=broken(panel.title, PANEL_TITLE))
     for side in axes.spines.values():
         side.set(visible=True, color="#d0d7de")
     order = np.random.default_rng(0).permutation(len(panel.points))  # no class lies on top
@@ -86,7 +83,7 @@ def _scatter(axes: Axes, panel: MapPanel, colours: list[str]) -> None:
 
 def _legend(axes: Axes, row: MapRow, colours: list[str]) -> None:
     axes.axis("off")
-    shown = row.classes if len(row.classes) <= _NAMED_CLASSES else ()
+    shown = row.classes if len(row.classes) <= NAMED_CLASSES else ()
     handles = [
         Line2D([], [], marker="o", ls="", ms=4, color=colour, label=name)
         for name, colour in zip(shown, colours, strict=False)

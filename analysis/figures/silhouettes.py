@@ -11,11 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from analysis.figures.canvas import INK, broken, panels, styled
+from analysis.figures.canvas import INK, NAMED_CLASSES, PANEL_TITLE, broken, panels, styled
 from analysis.figures.palette import class_colours
-
-_NAMED_CLASSES = 20
-_TITLE = 26  # characters that fit above a panel
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +47,7 @@ def silhouettes(shown: Sequence[SilhouettePanel]) -> Figure:
 
 def _panel(axes: Axes, panel: SilhouettePanel) -> None:
     count = len(panel.classes)
-    named = count <= _NAMED_CLASSES
+    named = count <= NAMED_CLASSES
     for label, colour in enumerate(class_colours(count)):
         falling = np.sort(panel.scores[panel.labels == label])[::-1]
         if len(falling):
@@ -58,7 +55,7 @@ def _panel(axes: Axes, panel: SilhouettePanel) -> None:
             axes.fill_betweenx(heights, 0, falling, color=colour, lw=0.4, rasterized=True)
     axes.axvline(0, color=INK, lw=0.6)
     axes.axvline(panel.mean, color=INK, ls="--", lw=1)
-    axes.set(title=broken(panel.title, _TITLE), xlabel="silhouette", ylim=(count, 0))
+    axes.set(title=broken(panel.title, PANEL_TITLE), xlabel="silhouette", ylim=(count, 0))
     axes.set_yticks(
         np.arange(count) + 0.5 if named else [], panel.classes if named else [], minor=False
     )

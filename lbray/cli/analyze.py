@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lbray.cli.completion import SUFFIXES, experiments
+from lbray.cli.completion import experiments
 from lbray.cli.options import data_root_option, experiment_name, store_option
 
 if TYPE_CHECKING:
@@ -52,12 +52,8 @@ def analyze(
     from lbray.errors import InputError
     from lbray.store import Store
 
-    name, artefacts = experiment_name(experiment), Store(store)
-    if name == experiment and _is_path(name) and name not in artefacts.experiments():
-        raise InputError(
-            f"experiment is '{name}', but there is no such file, and the store '{store}' has no "
-            f"experiment of that name (it has {', '.join(artefacts.experiments()) or 'none yet'})."
-        )
+    artefacts = Store(store)
+    name = experiment_name(experiment, artefacts)
     frame = analysis.load(artefacts, name)
     if frame.empty:
         raise InputError(
@@ -108,10 +104,6 @@ def analyze(
                 err=True,
             )
     return 0
-
-
-def _is_path(experiment: str) -> bool:
-    return Path(experiment).suffix in SUFFIXES or Path(experiment).name != experiment
 
 
 def _say(line: str) -> None:

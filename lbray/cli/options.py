@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 import yaml
 
+from lbray.cli.completion import SUFFIXES
 from lbray.errors import InputError
 
 if TYPE_CHECKING:
     from lbray.planning import Plan
+    from lbray.store import Store
 
 store_option = click.option(
     "--store",
@@ -38,11 +40,26 @@ set_option = click.option(
 )
 
 
-def experiment_name(name_or_file: str) -> str:
-    """The name of an experiment that is given by it or by its YAML file."""
+def experiment_name(name_or_file: str, store: Store) -> str:
+    """The name of an experiment that is given by it or by its YAML file.
+
+    Raises:
+        InputError: what looks like a file is none, nor the name of an experiment in the store.
+    """
     from lbray import spec
 
-    return spec.load(name_or_file).name if Path(name_or_file).is_file() else name_or_file
+    path = Path(name_or_file)
+    if path.is_file():
+        return spec.load(path).name
+    if path.suffix in SUFFIXES or path.name != name_or_file:
+        known = store.experiments()
+        if name_or_file not in known:
+            raise InputError(
+                f"experiment is '{name_or_file}', but there is no such file, and the store "
+                f"'{store.location}' has no experiment of that name (it has "
+                f"{', '.join(known) or 'none yet'})."
+            )
+    return name_or_file
 
 
 def say_outdated(planned: Plan) -> None:

@@ -30,7 +30,7 @@ def run(settings: tuple[str, ...], store: str, data_root: Path | None, threads: 
     """
     import torch
 
-    from lbray.planning import plan, preflight
+    from lbray.planning import plan, preflight, reopen_failed
     from lbray.spec import single
     from lbray.store import Store
     from lbray.training import run_cell
@@ -43,8 +43,7 @@ def run(settings: tuple[str, ...], store: str, data_root: Path | None, threads: 
     say_outdated(planned)
     if planned.done:
         click.echo(f"it is in {store} already, and not trained again", err=True)
-    else:
-        artefacts.cell(cell.id).reopen()
+    reopen_failed(planned.missing, artefacts)
     torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
     result = run_cell(
         cell,

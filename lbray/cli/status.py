@@ -26,7 +26,8 @@ def status(experiment: str, store: str, as_json: bool) -> int:
     from lbray.monitor import Board, duration, headline
     from lbray.store import Store
 
-    experiment, artefacts = experiment_name(experiment), Store(store)
+    artefacts = Store(store)
+    experiment = experiment_name(experiment, artefacts)
     artefacts.experiment_cell_ids(experiment)
     board = Board()
     for event in artefacts.event_log(experiment).read():
@@ -60,8 +61,9 @@ def watch(experiment: str, store: str, as_json: bool) -> int:
     from lbray.monitor import Board, Display, headline
     from lbray.store import Store
 
-    experiment = experiment_name(experiment)
-    log = Store(store).patient().event_log(experiment)
+    artefacts = Store(store).patient()
+    experiment = experiment_name(experiment, artefacts)
+    log = artefacts.event_log(experiment)
     board = Board()
     with Display(board, Console(stderr=True, quiet=as_json)) as display:
         while True:

@@ -73,6 +73,14 @@ def plan(
     return Plan(missing, of("done"), of("failed"), of("pruned"), results, outdated)
 
 
+def reopen_failed(cells: Sequence[Cell], store: Store) -> None:
+    """Forget the failures of cells that are to be tried again."""
+    for cell in cells:
+        result = store.result(cell.id)
+        if result is not None and result.status == "failed":
+            store.cell(cell.id).reopen()
+
+
 def _is_outdated(cell: Cell, result: Result) -> bool:
     trained_with = result.provenance.get("loss_code")
     return trained_with is not None and trained_with != losses.code_digest(cell.loss)

@@ -54,6 +54,11 @@ class Store:
         except DamagedArtefact:
             return None
 
+    def final_result(self, cell_id: str) -> Result | None:
+        """A cell's result if it is one after which the cell is not trained again, else None."""
+        result = self.result(cell_id)
+        return result if result is not None and result.ended else None
+
     def record_experiment(self, experiment: Experiment, cells: Iterable[Cell]) -> None:
         """Write which cells an experiment has, as it is run."""
         record = {

@@ -37,7 +37,7 @@ def train(config: Mapping[str, Any], task: Task, groups: Sequence[str]) -> None:
             cause = _cause(problem)
             if isinstance(cause, StoreUnavailable):
                 raise cause from None
-            while cells and task.ended(cells[0]):
+            while cells and task.store.final_result(cells[0].id):
                 del cells[0]
             if cells and not lost_with_its_node(str(cause)):
                 cell = cells.pop(0)

@@ -21,7 +21,7 @@ def train(config: Mapping[str, Any], task: Task, groups: Sequence[str]) -> None:
     reporter = _Tune()
     unended = []
     for cell in cells_of(config, groups):
-        if task.ended(cell):
+        if task.store.final_result(cell.id):
             reporter.ended(cell)
         else:
             unended.append(cell)

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from lbray.errors import StoreUnavailable
 from lbray.monitor import Board, Display
-from lbray.planning import Placement, Plan
+from lbray.planning import Placement, Plan, reopen_failed
 from lbray.spec import Cell, Experiment
 from lbray.store import Lease, Result, Store
 from lbray.sweep import actor, ddp, fused, population
@@ -119,7 +119,7 @@ def sweep(
     missing = plan.missing[: limits.cells]
     interrupted, unavailable = False, None
     if missing:
-        _reopen_failed(missing, store)
+        reopen_failed(missing, store)
         board = Board()
         with (
             Lease(store.files) as lease,
@@ -237,14 +237,6 @@ def _groups(cells: Sequence[Cell], placement: Placement) -> list[tuple[Cell, ...
     return [
         tuple(each[i : i + size]) for each in together.values() for i in range(0, len(each), size)
     ]
-
-
-def _reopen_failed(cells: Sequence[Cell], store: Store) -> None:
-    """Forget the results of cells that are to be tried again."""
-    for cell in cells:
-        result = store.result(cell.id)
-        if result is not None and result.status == "failed":
-            store.cell(cell.id).reopen()
 
 
 @contextmanager

@@ -48,11 +48,6 @@ class Task:
         """By which a cell is claimed for the sweep."""
         return Claims(self.store.files, self.sweep)
 
-    def ended(self, cell: Cell) -> bool:
-        """Whether the store has a result that ends the cell."""
-        result = self.store.result(cell.id)
-        return result is not None and result.ended
-
     @property
     def scratch(self) -> dict[str, Any]:
         """Where Ray may write what it writes, in its own words: in the store, where all nodes

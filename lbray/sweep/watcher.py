@@ -83,8 +83,8 @@ class Watcher(tune.Callback):  # type: ignore[misc]
 
     def has_ended(self, cell: Cell) -> bool:
         """Take note of a cell's result, if it has one; this sweep's or another's."""
-        result = self._store.result(cell.id)
-        if result is None or not result.ended:
+        result = self._store.final_result(cell.id)
+        if result is None:
             return False
         self._end(cell, result)
         return True

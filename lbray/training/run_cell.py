@@ -48,8 +48,8 @@ def run_cell(
             it until the group is ended, and there is no result.
     """
     workers, reporter = Workers.current(), reporter or Silent()
-    existing = store.result(cell.id)
-    if existing is not None and existing.ended:
+    existing = store.final_result(cell.id)
+    if existing is not None:
         return existing
     under_way = CellUnderWay(
         cell, store, data_root=data_root, device=device, executor=executor, workers=workers

@@ -83,8 +83,8 @@ class _Run:
 
     def begin(self, cell: Cell) -> None:
         """Give a cell a lane, unless it has a result or nothing is left to train."""
-        existing = self._store.result(cell.id)
-        if existing is not None and existing.ended:
+        existing = self._store.final_result(cell.id)
+        if existing is not None:
             self._end(cell, existing)
             return
         lane = self._under_way(cell)

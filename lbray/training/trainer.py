@@ -165,7 +165,7 @@ class Trainer:
             module.rows = rows, size
         with autocast(images.device, self.cell.precision):
             latents, logits = self._shared_model(images)
-        latents, logits = self._workers.gather_columns(size, latents.float(), logits.float())
+        latents, logits = self._workers.gather_columns((latents.float(), logits.float()), size)
         return latents, logits
 
     def _dropouts(self) -> list[backbones.Dropout]:

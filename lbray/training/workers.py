@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,13 +73,13 @@ class Workers:
         gathered: Tensor = _Gather.apply(rows, self, size)
         return gathered
 
-    def gather_columns(self, size: int, *rows: Tensor) -> tuple[Tensor, ...]:
+    def gather_columns(self, rows: Sequence[Tensor], size: int) -> tuple[Tensor, ...]:
         """As `gather` for several matrices of one dtype, each [n, …], which are sent as one: on a
         network it is the number of messages that takes time."""
         if self.count == 1:
-            return rows
+            return tuple(rows)
         widths = [each.shape[1] for each in rows]
-        gathered = self.gather(torch.cat(rows, dim=1), size)
+        gathered = self.gather(torch.cat(tuple(rows), dim=1), size)
         return torch.split(gathered, widths, dim=1)
 
     def wait_for_each_other(self) -> None:

@@ -132,6 +132,8 @@ def test_a_corrupt_image_is_refused_by_name(call, tmp_path: Path):
         (["audit", "absent.csv"], "cannot read the table absent.csv: No such file"),
         (["audit", "good.yaml"], "it must have the columns X_mean"),
         (["status", "absent"], "unknown experiment 'absent'; allowed: none yet (in the store"),
+        (["status", "absent.yaml"], "but there is no such file, and the store '"),
+        (["watch", "absent.yaml"], "but there is no such file, and the store '"),
         (["data", "verify", "fashon_mnist"], "did you mean 'fashion_mnist'?"),
         (["sweep", "good.yaml", "--store", "gopher://x/y"], "store is 'gopher://x/y'"),
         (["sweep", "good.yaml", "--actors", "0"], "--actors"),

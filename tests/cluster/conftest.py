@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from narrator import Narrator
-from s3_server import CREDENTIALS, make_bucket, s3_server, uri
+from s3_server import s3_bucket
 
 
 @pytest.fixture
@@ -13,10 +13,7 @@ def narrator() -> Narrator:
 
 
 @pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def bucket() -> Iterator[str]:
     """A store on an S3 server of this machine, for all processes that are started from here."""
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
-    with s3_server() as port:
-        make_bucket(port)
-        yield uri(port, "bucket/lbray")
+    with s3_bucket() as made:
+        yield made.uri("lbray")

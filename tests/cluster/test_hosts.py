@@ -11,7 +11,7 @@ from hosts import LAPTOP, Host, hosts, lacking, lend_environment
 from laptop import Laptop
 from narrator import Narrator
 from processes import command_of, descendants
-from s3_server import CREDENTIALS, make_bucket, s3_server, uri
+from s3_server import CREDENTIALS, s3_bucket
 from sweeps import Watched, experiment, numbers, run, wait_until
 
 from lbray.planning import Placement
@@ -37,13 +37,10 @@ def three(tmp_path: Path) -> Iterator[list[Host]]:
 
 
 @pytest.fixture
-def bucket(three: list[Host], monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def bucket(three: list[Host]) -> Iterator[str]:
     """A store on an S3 server that the hosts reach by the network."""
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
-    with s3_server(LAPTOP) as port:
-        make_bucket(port, host=LAPTOP)
-        yield uri(port, "bucket/lbray", LAPTOP)
+    with s3_bucket(LAPTOP) as made:
+        yield made.uri("lbray")
 
 
 def cluster_file(tmp_path: Path, three: list[Host]) -> Path:

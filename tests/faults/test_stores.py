@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from s3_server import CREDENTIALS, Road, make_bucket, s3_server, uri
+from s3_server import Road, s3_bucket
 from sweeps import Driver, Watched, assert_nothing_left, numbers, wait_until
 
 from lbray.spec import Experiment
@@ -22,20 +22,13 @@ pytestmark = pytest.mark.faults
 
 @pytest.mark.parametrize("executor", ["actor", "ddp"])
 def test_an_object_store_is_away_for_a_while(
-    declared: Experiment,
-    undisturbed,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    executor: str,
+    declared: Experiment, undisturbed, tmp_path: Path, executor: str
 ):
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
-    with s3_server() as port:
-        make_bucket(port)
-        road = Road(port)
-        store = Store(uri(port, "bucket/results"))
+    with s3_bucket() as bucket:
+        road = Road(bucket.port)
+        store = Store(bucket.uri("results"))
         watched = Watched(declared, store)
-        location = uri(road.port, "bucket/results")
+        location = bucket.uri("results", road.port)
         words = ("--executor", executor, "--workers-per-cell", "1" if executor == "actor" else "2")
         driver = Driver("sweep", "grid.yaml", "--store", location, *words, cwd=tmp_path)
         watched.wait_for_epochs(3, driver)

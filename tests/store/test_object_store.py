@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
-from s3_server import CREDENTIALS, Road, make_bucket, s3_server, uri
+from s3_server import Bucket, Road, s3_bucket
 from small_cells import small_cell
 
 from lbray.errors import InputError, StoreUnavailable
@@ -16,28 +17,21 @@ from lbray.training import run_cell
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[int]:
-    with s3_server() as port:
-        make_bucket(port)
-        yield port
-
-
-@pytest.fixture(autouse=True)
-def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
+def bucket() -> Iterator[Bucket]:
+    with s3_bucket() as made:
+        yield made
 
 
 @pytest.fixture
-def road(server: int) -> Iterator[Road]:
-    road = Road(server)
+def road(bucket: Bucket) -> Iterator[Road]:
+    road = Road(bucket.port)
     yield road
     road.close()
 
 
 @pytest.fixture
-def location(road: Road, request: pytest.FixtureRequest) -> str:
-    return uri(road.port, f"bucket/{request.node.name}")
+def location(bucket: Bucket, road: Road, request: pytest.FixtureRequest) -> str:
+    return bucket.uri(request.node.name, road.port)
 
 
 def test_files_are_written_read_listed_and_deleted(location: str):
@@ -117,20 +111,17 @@ def test_an_upload_that_is_cut_is_never_taken_for_a_file(location: str, road: Ro
     assert files.read("cells/a/best.safetensors") == content
 
 
-def test_a_bucket_that_is_not_there_is_refused_at_once(server: int):
-    files = Files(uri(server, "elsewhere/store"), patience_s=600)
+def test_a_bucket_that_is_not_there_is_refused_at_once(bucket: Bucket):
+    files = Files(replace(bucket, name="elsewhere").uri("store"), patience_s=600)
     with pytest.raises(InputError, match=r"cannot be written there: .*NO_SUCH_BUCKET"):
         files.check_writable()
     with pytest.raises(StoreUnavailable, match="NO_SUCH_BUCKET"):
         files.write("x", b"1")
 
 
-def test_with_credentials_that_are_not_known_a_store_is_refused_at_once(
-    monkeypatch: pytest.MonkeyPatch,
-):
-    with s3_server(INITIAL_NO_AUTH_ACTION_COUNT="2") as port:
-        make_bucket(port)
-        files = Files(uri(port, "bucket/store"), patience_s=600)
+def test_with_credentials_that_are_not_known_a_store_is_refused_at_once():
+    with s3_bucket(INITIAL_NO_AUTH_ACTION_COUNT="2") as strict:
+        files = Files(strict.uri("store"), patience_s=600)
         with pytest.raises(InputError, match=r"cannot be written there: .*INVALID_ACCESS_KEY"):
             files.check_writable()
         with pytest.raises(StoreUnavailable):
