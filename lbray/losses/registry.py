@@ -198,7 +198,8 @@ def build(name: str, **params: Any) -> LatentLoss:
     maker, known, needed = made_by(name), parameters(name), required(name)
     for parameter in params:
         if parameter not in known:
-            raise InputError.unknown(f"parameter of the loss {name}", parameter, known)
+            to_choose = ", ".join(sorted(set(known) - set(fillable(name))))
+            raise InputError.unknown(f"parameter of the loss {name}", parameter, known, to_choose)
     params = {key: value for key, value in params.items() if not (value is None and key in needed)}
     if {"latents", "labels"} <= set(needed):
         raise InputError(

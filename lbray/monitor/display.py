@@ -109,4 +109,6 @@ def duration(seconds: float) -> str:
 
 def _left(board: Board) -> str:
     seconds = board.seconds_left()
-    return "time left unknown yet" if seconds is None else f"about {duration(seconds)} left"
+    if seconds is None:
+        return "time left unknown yet"
+    return f"about {duration(seconds)} left" if seconds >= 1 else "nearly done"

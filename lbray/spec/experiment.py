@@ -138,11 +138,19 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         declared = yaml.load(text, Loader=ExperimentLoader)  # a SafeLoader: no tags, no objects
     except yaml.YAMLError as problem:
-        raise InputError(f"{path} is not valid YAML: {' '.join(str(problem).split())}.") from None
+        raise InputError(f"{path} is not valid YAML: {_where_and_why(problem)}.") from None
     if not isinstance(declared, dict):
         held = "is empty" if declared is None else f"holds {declared!r}"
         raise InputError(f"{path} must map 'blocks' to a list, but {held}.")
     return declared
+
+
+def _where_and_why(problem: yaml.YAMLError) -> str:
+    mark = getattr(problem, "problem_mark", None)
+    if not isinstance(problem, yaml.MarkedYAMLError) or mark is None:
+        return " ".join(str(problem).split())
+    why = ", ".join(filter(None, (problem.context, problem.problem)))
+    return f"line {mark.line + 1}, column {mark.column + 1}: {why}"
 
 
 def _expand(block: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -136,7 +136,7 @@ def test_an_installed_package_may_register_a_loss(monkeypatch: pytest.MonkeyPatc
         (
             "magnet",
             {"alhpa": 1},
-            "unknown parameter of the loss magnet 'alhpa'; did you mean 'alpha'?",
+            "unknown parameter of the loss magnet 'alhpa'; did you mean 'alpha'? Allowed: alpha,",
         ),
         ("triplet", {"margin": -0.1}, "loss triplet: margin is -0.1, but must be a number from 0."),
         ("triplet", {"margin": "wide"}, "margin is 'wide', but must be a number"),

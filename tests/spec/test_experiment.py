@@ -99,6 +99,7 @@ BLOCK = "blocks: [{{dataset: digits, {}}}]"
         (BLOCK.format("seed: 0, lambda: []"), "lambda is an empty list, so the grid has no cells"),
         (BLOCK.format("seed: 0, lamda: 0.5"), "unknown setting 'lamda'; did you mean 'lambda'?"),
         (BLOCK.format("seed: 0, seed: 1"), "the key 'seed' stands twice"),
+        ("blocks:\n  - loss: [a, b\n  - x: 1\n", "not valid YAML: line 3, column 6: while parsing"),
         (BLOCK.format("seed: 0, loss: magnet, lambda: [0.5, 1.5]"), "block 1: lambda is 1.5"),
         (BLOCK.format("seed: 0, loss: {margin: 0.1}"), "needs its 'name'"),
         (BLOCK.format("loss: magnet, lambda: 0.5"), "seed is missing"),
