@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -201,6 +203,18 @@ def test_commands_of_the_document_exist_and_so_do_their_options():
             for word in words:
                 if re.match(r"(clusters|experiments)/|cluster\.yaml", word):
                     assert (ROOT / word).is_file(), word
+
+
+def test_the_replacements_of_the_document_leave_nothing_to_replace(tmp_path: Path):
+    text = (ROOT / "docs/cluster.md").read_text()
+    replacements = re.findall(r"^\$ (sed -i .+ (clusters/\S+))$", text, re.MULTILINE)
+    shutil.copytree(ROOT / "clusters", tmp_path / "clusters")
+    assert len(replacements) == 2
+    for command, path in replacements:
+        assert "MY-" in (tmp_path / path).read_text()
+        environment = {**os.environ, "BUCKET": "a-bucket", "PROJECT": "a-project"}
+        subprocess.run(["sh", "-c", command], cwd=tmp_path, env=environment, check=True)
+        assert "MY-" not in (tmp_path / path).read_text()
 
 
 def test_the_extra_for_clusters_is_pinned():
