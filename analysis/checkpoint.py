@@ -12,9 +12,27 @@ from torch import Tensor, nn
 from lbray import backbones
 from lbray.data import Dataset, Splits
 from lbray.errors import DamagedArtefact
+from lbray.spec import Cell
 from lbray.store import Store
 
 _BATCH = 128
+
+
+def images_of(store: Store, cell: Cell, data_root: Path | None) -> tuple[Dataset, Splits]:
+    """A cell's dataset and its splits, as the cell had them.
+
+    Raises:
+        DamagedArtefact: the dataset has other images now than when the cell was trained.
+        InputError: the dataset is not to be had.
+    """
+    dataset, splits = store.datasets.prepared(cell.dataset, data_root, **cell.split_settings)
+    result = store.result(cell.id)
+    trained_on = None if result is None else result.provenance.get("dataset")
+    if trained_on not in (None, dataset.fingerprint):
+        raise DamagedArtefact(
+            f"the cell {cell.id} was trained on other images than '{cell.dataset}' has now."
+        )
+    return dataset, splits
 
 
 class Checkpoint:
@@ -31,7 +49,8 @@ class Checkpoint:
         splits: that dataset's splits, as the cell had them.
 
     Raises:
-        DamagedArtefact: the weights are missing, altered, or of another architecture.
+        DamagedArtefact: the weights are missing, altered, or of another architecture, or the
+            dataset has other images now.
         InputError: the dataset is not to be had.
     """
 
@@ -43,9 +62,7 @@ class Checkpoint:
         weights, _ = files.best(weights_sha256)
         self.dataset: Dataset
         self.splits: Splits
-        self.dataset, self.splits = store.datasets.prepared(
-            cell.dataset, data_root, **cell.split_settings
-        )
+        self.dataset, self.splits = images_of(store, cell, data_root)
         with torch.random.fork_rng():
             model = backbones.build(
                 cell.backbone, self.dataset.num_classes, self.dataset.image_shape[0]

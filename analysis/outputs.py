@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from analysis.checkpoint import Checkpoint
+from analysis.checkpoint import Checkpoint, images_of
 from analysis.sample import stratified
 from lbray import data
 from lbray.errors import StoreUnavailable
@@ -60,12 +60,13 @@ def outputs(
         data_root: where datasets lie; see `lbray.data.load`.
 
     Raises:
-        DamagedArtefact: the weights are missing, altered, or of another architecture.
+        DamagedArtefact: the weights are missing, altered, or of another architecture, or the
+            dataset has other images now.
         InputError: the dataset is not to be had.
     """
     files = store.cell(cell_id)
     cell = files.cell()
-    dataset, splits = store.datasets.prepared(cell.dataset, data_root, **cell.split_settings)
+    dataset, splits = images_of(store, cell, data_root)
     part: data.Split = getattr(splits, split)
     if split == "train":
         drawn = torch.from_numpy(stratified(part.labels.numpy(), TRAIN_IMAGES))

@@ -3,6 +3,7 @@
 from lbray.backbones.backbone import Backbone, latent_width
 from lbray.backbones.dropout import Dropout
 from lbray.backbones.registry import build, check_fit, check_name, names, own_names
+from lbray.backbones.shareable import unshareable
 
 __all__ = [
     "Backbone",
@@ -13,4 +14,5 @@ __all__ = [
     "latent_width",
     "names",
     "own_names",
+    "unshareable",
 ]

@@ -94,7 +94,7 @@ def parse_overrides(overrides: tuple[str, ...], named: str = "--set") -> dict[st
             raise InputError(f"{named} is '{word}', but must be KEY=VALUE, such as seed=3.")
         try:
             settings[key.strip()] = yaml.load(value, Loader=ExperimentLoader)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError):
             raise InputError(
                 f"{named} is '{word}', of which '{value}' is not a YAML value."
             ) from None

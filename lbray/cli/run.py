@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lbray.cli.options import data_root_option, parse_overrides, say_outdated, store_option
+
+if TYPE_CHECKING:
+    from lbray.spec import Cell
+    from lbray.store import Store
 
 
 @click.command()
@@ -41,20 +46,42 @@ def run(settings: tuple[str, ...], store: str, data_root: Path | None, threads: 
     preflight(planned, artefacts, data_root, at_once=1)
     click.echo(f"{cell.id}  {cell.label}", err=True)
     say_outdated(planned)
-    if planned.done:
+    result = planned.results.get(cell.id)
+    if result is not None:
         click.echo(f"it is in {store} already, and not trained again", err=True)
-    reopen_failed(planned.missing, artefacts)
-    torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
-    result = run_cell(
-        cell,
-        artefacts.patient(),
-        data_root=data_root,
-        device="cuda" if torch.cuda.is_available() else "cpu",
-        reporter=_Lines(),
-    )
+    else:
+        torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
+        with _to_itself(cell, artefacts):
+            reopen_failed([cell], artefacts)
+            result = run_cell(
+                cell,
+                artefacts.patient(),
+                data_root=data_root,
+                device="cuda" if torch.cuda.is_available() else "cpu",
+                reporter=_Lines(),
+            )
     assert result is not None, "only a reporter ends a training early, and this one does not"
     click.echo(json.dumps(result.model_dump(), indent=2))
     return 0 if result.done else 1
+
+
+@contextmanager
+def _to_itself(cell: Cell, store: Store) -> Iterator[None]:
+    """A cell that no sweep trains meanwhile."""
+    from lbray.errors import InputError
+    from lbray.store import Lease
+
+    with Lease(store.files) as lease:
+        holder = lease.claim(cell.id)
+        if holder is not None:
+            raise InputError(
+                f"the cell is {cell.id}, which {holder} is training; wait for it, or give another "
+                "--store."
+            )
+        try:
+            yield
+        finally:
+            lease.release(cell.id)
 
 
 class _Lines:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import time
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 
 from lbray.cli.completion import experiments
 from lbray.cli.options import experiment_name, store_option
+
+if TYPE_CHECKING:
+    from lbray.store import Store
 
 _POLL_S = 1.0
 
@@ -43,8 +47,17 @@ def status(experiment: str, store: str, as_json: bool) -> int:
         click.echo(f"running  {run.label}: epoch {run.epochs} of {run.max_epochs}")
     for kind in ("failed", "pruned"):
         for cell, reason in board.outcomes[kind].items():
-            click.echo(f"{kind}  {cell}  {artefacts.cell(cell).cell().label}: {reason}")
+            click.echo(f"{kind}  {cell}  {_label(artefacts, cell)}: {reason}")
     return 0
+
+
+def _label(store: Store, cell_id: str) -> str:
+    from lbray.errors import DamagedArtefact
+
+    try:
+        return store.cell(cell_id).cell().label
+    except DamagedArtefact:
+        return "(its files are gone or damaged)"
 
 
 @click.command()
@@ -54,7 +67,8 @@ def status(experiment: str, store: str, as_json: bool) -> int:
 def watch(experiment: str, store: str, as_json: bool) -> int:
     """Follow the sweep of EXPERIMENT (its name or its YAML file) until it ends.
 
-    From any terminal, also before the sweep begins and while its driver is restarted.
+    From any terminal, also before the first sweep begins and while its driver is restarted; at once
+    if the last one has ended.
     """
     from rich.console import Console
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from lbray.cli.completion import experiment_files
 from lbray.cli.options import (
@@ -101,7 +103,7 @@ def sweep(experiment: Path, store: str, overrides: tuple[str, ...], **options: A
     if options["dry_run"]:
         return _dry_run(declared, planned, artefacts, options)
     outcome = _run(declared, planned, artefacts, options)
-    return _report(outcome, f"lbray sweep {experiment} --store {store}", declared.name, store)
+    return _report(outcome, _again(click.get_current_context(), store), declared.name, store)
 
 
 def _run(declared: Experiment, planned: Plan, artefacts: Store, options: dict[str, Any]) -> Outcome:
@@ -127,7 +129,8 @@ def _place(
 ) -> tuple[Placement, str, Estimate | None]:
     """Who runs the cells and why, after all that can be known before; an estimate if it was needed
     for that, or is asked for."""
-    from lbray.planning import Machine, Wishes, estimate, place, preflight
+    from lbray.errors import InputError
+    from lbray.planning import Machine, Wishes, cannot_share, estimate, place, preflight
     from lbray.sweep import cluster, scheduler
     from lbray.training import epoch_seconds
 
@@ -145,8 +148,16 @@ def _place(
     placement, why = place(planned.missing, machine, wishes)
     if options["scheduler"] is not None:
         scheduler(options["scheduler"], planned.missing, placement.executor)
-    for dataset in preflight(planned, artefacts, data_root, placement.cells_at_once):
+    datasets = preflight(planned, artefacts, data_root, placement.cells_at_once)
+    for dataset in datasets:
         click.echo(f"data: {dataset.name}, {dataset.source}", err=True)
+    if placement.workers_per_cell > 1:
+        why_not = cannot_share(planned.missing, datasets)
+        if why_not is not None:
+            raise InputError(
+                f"--workers-per-cell is {placement.workers_per_cell}, but {why_not}; use "
+                "--executor actor."
+            )
     few = len(planned.missing) < placement.at_once and wishes.executor == "auto"
     if not (options["dry_run"] or few or placement.executor == "ddp"):
         return placement, why, None
@@ -157,7 +168,12 @@ def _place(
     estimated = estimate(planned, measure if machine.device == here.device else None)
     trial_per_cell = options["scheduler"] is not None or bool(options["trackers"])
     seconds = None if trial_per_cell or estimated is None else estimated.per_cell
-    return *place(planned.missing, machine, wishes, seconds), estimated
+    placed, because = place(planned.missing, machine, wishes, seconds)
+    if placed.workers_per_cell > placement.workers_per_cell:
+        why_not = cannot_share(planned.missing, datasets)
+        if why_not is not None:
+            return placement, why_not, estimated
+    return placed, because, estimated
 
 
 def _dry_run(declared: Experiment, planned: Plan, artefacts: Store, options: dict[str, Any]) -> int:
@@ -190,6 +206,23 @@ def _dry_run(declared: Experiment, planned: Plan, artefacts: Store, options: dic
     for cell in cells:
         click.echo(f"{cell.id}  {cell.label}")
     return 0
+
+
+def _again(context: click.Context, store: str) -> str:
+    """The command that was given, to be given again: with the store wherever it was named, and
+    without --retry-failed, as what fails anew would be tried for ever."""
+    words = ["lbray", "sweep"]
+    for parameter in context.command.params:
+        name, value = str(parameter.name), context.params[str(parameter.name)]
+        given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if isinstance(parameter, click.Argument):
+            words.append(str(value))
+        elif name == "store":
+            words += ["--store", store]
+        elif given and name != "retry_failed":
+            values = value if parameter.multiple else [value]
+            words += [word for each in values for word in (parameter.opts[0], str(each))]
+    return shlex.join(words)
 
 
 def _reused(name: str, planned: Plan, artefacts: Store) -> dict[str, int]:

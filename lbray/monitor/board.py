@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +20,7 @@ class Running:
         label: the cell's.
         max_epochs: the cell's.
         since: when it began, or continued.
+        sweep: the id of the sweep that trains it.
         epochs: how many are finished.
         metrics: of the last one; empty before the first.
     """
@@ -26,6 +28,7 @@ class Running:
     label: str
     max_epochs: int
     since: datetime
+    sweep: str
     epochs: int = 0
     metrics: Mapping[str, float] = field(default_factory=dict)
 
@@ -69,6 +72,7 @@ class Board:
     best: dict[str, Best] = field(default_factory=dict)
     updated: datetime | None = None
     _seconds: list[float] = field(default_factory=list)
+    _sweeps: set[str] = field(default_factory=set)
 
     @property
     def finished(self) -> int:
@@ -82,11 +86,12 @@ class Board:
         return [cell for cell in self.cells if cell not in ended]
 
     def apply(self, event: Mapping[str, Any]) -> None:
-        """Advance by one event; one of a kind that is not known here changes nothing."""
+        """Advance by one event; one of a kind or form that is not known here is passed over."""
         self.updated = datetime.fromisoformat(event["time"])
         handle = getattr(self, f"_on_{event['event']}", None)
         if handle is not None:
-            handle(event)
+            with suppress(KeyError, TypeError, ValueError):
+                handle(event)
 
     def seconds_left(self, now: datetime | None = None) -> float | None:
         """An estimate from the cells that are finished, or from epochs before the first is; None
@@ -127,25 +132,44 @@ class Board:
         self.state = "running"
         self.executor, self.at_once = event["executor"], event["at_once"]
         self.cells = event["cells"]
-        self.running, self._seconds = {}, []
+        self._seconds = []
+        # of those that were heard of before, others may have been killed
+        self._keep(self._sweeps.intersection(event["others"]) | {event["sweep"]})
         self.outcomes = {status: dict(event[status]) for status in OUTCOMES}
         self.best = {loss: Best(**best) for loss, best in event["best"].items()}
 
     def _on_sweep_finished(self, event: Mapping[str, Any]) -> None:
-        self.state, self.running = "finished", {}
+        self._sweep_ended("finished", event)
 
     def _on_sweep_interrupted(self, event: Mapping[str, Any]) -> None:
-        self.state, self.running = "interrupted", {}
+        self._sweep_ended("interrupted", event)
+
+    def _sweep_ended(self, state: str, event: Mapping[str, Any]) -> None:
+        self._keep(self._sweeps - {event["sweep"]})
+        if not self._sweeps:
+            self.state = state
+
+    def _keep(self, sweeps: set[str]) -> None:
+        """Have these sweeps alone, and the cells that they train."""
+        self._sweeps = sweeps
+        self.running = {cell: run for cell, run in self.running.items() if run.sweep in sweeps}
 
     def _on_cell_started(self, event: Mapping[str, Any]) -> None:
         since = datetime.fromisoformat(event["time"])
-        self.running[event["cell"]] = Running(event["label"], event["max_epochs"], since)
+        self.running[event["cell"]] = Running(
+            event["label"], event["max_epochs"], since, event["sweep"]
+        )
 
     def _on_epoch(self, event: Mapping[str, Any]) -> None:
         before = self.running.get(event["cell"])
         since = before.since if before else datetime.fromisoformat(event["time"])
         self.running[event["cell"]] = Running(
-            event["label"], event["max_epochs"], since, event["epochs"], event["metrics"]
+            event["label"],
+            event["max_epochs"],
+            since,
+            event["sweep"],
+            event["epochs"],
+            event["metrics"],
         )
 
     def _on_cell_held(self, event: Mapping[str, Any]) -> None:

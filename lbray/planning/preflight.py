@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from lbray import backbones, data, losses
@@ -61,6 +62,26 @@ def preflight(plan: Plan, store: Store, data_root: Path | None, at_once: int) ->
         # each cell keeps its best weights; while it runs, the current ones and Adam's moments too
         store.files.check_writable(largest * (len(plan.missing) + 3 * at_once))
     return list(datasets.values())
+
+
+def cannot_share(cells: Iterable[Cell], datasets: Iterable[Dataset]) -> str | None:
+    """Why several workers cannot share the batches of some of the cells; None if they can.
+
+    Args:
+        cells: such as may be trained by groups of workers.
+        datasets: theirs.
+    """
+    loaded = {dataset.name: dataset for dataset in datasets}
+    for dataset, backbone in sorted({(cell.dataset, cell.backbone) for cell in cells}):
+        images = loaded[dataset]
+        network = backbones.check_fit(backbone, images.num_classes, images.image_shape)
+        kind = backbones.unshareable(network)
+        if kind is not None:
+            return (
+                f"the backbone '{backbone}' has a {kind}, which does not do with each worker's "
+                "share of a batch what it does with the whole"
+            )
+    return None
 
 
 def _split_of(cell: Cell) -> tuple[object, ...]:

@@ -137,7 +137,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise InputError(f"cannot read the experiment {path}: {reason}.") from None
     try:
         declared = yaml.load(text, Loader=ExperimentLoader)  # a SafeLoader: no tags, no objects
-    except yaml.YAMLError as problem:
+    except (yaml.YAMLError, ValueError) as problem:  # a value that its tag or its form belies
         raise InputError(f"{path} is not valid YAML: {_where_and_why(problem)}.") from None
     if not isinstance(declared, dict):
         held = "is empty" if declared is None else f"holds {declared!r}"
@@ -145,7 +145,7 @@ def _read(path: Path) -> dict[str, Any]:
     return declared
 
 
-def _where_and_why(problem: yaml.YAMLError) -> str:
+def _where_and_why(problem: yaml.YAMLError | ValueError) -> str:
     mark = getattr(problem, "problem_mark", None)
     if not isinstance(problem, yaml.MarkedYAMLError) or mark is None:
         return " ".join(str(problem).split())
@@ -197,6 +197,11 @@ def _loss_variants(loss: Any) -> Iterator[dict[str, Any]]:
         raise InputError(
             f"loss is {loss!r}, but a loss with parameters needs its 'name' among them."
         )
+    for key in loss:
+        if not isinstance(key, str):
+            raise InputError(
+                f"loss is {loss!r}, in which {key!r} stands where a parameter's name must be."
+            )
     params = {key: _axis(f"loss.{key}", value) for key, value in loss.items() if key != "name"}
     for combination in itertools.product(*params.values()):
         yield {"loss": loss["name"], "loss_params": dict(zip(params, combination, strict=True))}

@@ -8,6 +8,9 @@ from typing import Any
 
 import yaml
 
+_MERGE = "tag:yaml.org,2002:merge"
+"""Of the key ``<<``, which brings in another mapping's keys."""
+
 
 class ExperimentLoader(yaml.SafeLoader):
     """PyYAML's safe loader (no tags that build objects) with these two corrections."""
@@ -18,11 +21,12 @@ class ExperimentLoader(yaml.SafeLoader):
         Raises:
             yaml.constructor.ConstructorError: a key stands twice.
         """
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        written = [key for key, _ in node.value if key.tag != _MERGE]
+        keys = [self.construct_object(key, deep=True) for key in written]
         for position, key in enumerate(keys):
             if key in keys[:position]:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the key '{key}' stands twice", node.value[position][0].start_mark
+                    None, None, f"the key '{key}' stands twice", written[position].start_mark
                 )
         return super().construct_mapping(node, deep=deep)
 

@@ -1,9 +1,12 @@
 """Which sweep runs which cell, so that two sweeps on one store never run the same one.
 
 A sweep has a lease, which it renews while it lives, and claims a cell by a file in the cell's
-folder. Stores of objects cannot create a file only if it is absent, so each first writes its
-claim, then looks for others: of two that claim at once, the later to write sees the earlier, and
-whoever sees another withdraws. At worst both do, and try again.
+folder. Who finds a lease void removes it, and so tells a sweep that was only cut off or asleep that
+its cells are another's now.
+
+Stores of objects cannot create a file only if it is absent, so each first writes its claim, then
+looks for others: of two that claim at once, the later to write sees the earlier, and whoever sees
+another withdraws. At worst both do, and try again.
 """
 
 from __future__ import annotations
@@ -22,9 +25,10 @@ from lbray.errors import StoreUnavailable
 from lbray.store.files import Files
 
 LEASE_S = 120.0
-"""A lease that was not renewed for so long is void. Clocks of machines on one store may differ by
-half of it."""
+"""A lease that was not renewed for so long is void, unless its process is seen to live. Clocks of
+machines on one store may differ by half of it."""
 _RENEW_S = 20.0
+_UNHEARD = f"this sweep did not reach the store for more than {LEASE_S:.0f} s, so that"
 
 
 class Claims:
@@ -61,6 +65,7 @@ class Claims:
             holder = _living(self._files, sweep)
             if holder is not None:
                 return holder
+            _bury(self._files, sweep)
             self._files.delete(f"cells/{cell_id}/{name}")
         return None
 
@@ -70,7 +75,8 @@ class Lease(Claims):
 
     Attributes:
         id: the sweep's.
-        failure: what the store said when the lease could not be renewed; None while it can be.
+        failure: why the lease is not renewed: what the store said, or that others took it for void
+            and this sweep has no cells any more; None while it is.
     """
 
     def __init__(self, files: Files) -> None:
@@ -86,6 +92,11 @@ class Lease(Claims):
         self._renewing.start()
         return self
 
+    def others(self) -> list[str]:
+        """The ids of the other sweeps on this store that live."""
+        names = (name.removesuffix(".json") for name in self._files.list("sweeps"))
+        return [s for s in names if s != self.id and _living(self._files, s) is not None]
+
     def __exit__(self, *_: object) -> None:
         self._ended.set()
         self._renewing.join()
@@ -99,12 +110,14 @@ class Lease(Claims):
         for name in self._files.list("sweeps"):
             sweep = name.removesuffix(".json")
             if _living(self._files, sweep) is None:
-                self._files.delete_folder(scratch(sweep))
-                self._files.delete(f"sweeps/{name}")
+                _bury(self._files, sweep)
 
     def _renew(self) -> None:
         while not self._ended.wait(_RENEW_S):
             try:
+                if self._files.read(_lease(self.id)) is None:
+                    self.failure = f"{_UNHEARD} another sweep has taken its cells."
+                    return
                 self._write()
                 self.failure = None
             except StoreUnavailable as problem:
@@ -128,16 +141,22 @@ def _lease(sweep: str) -> str:
     return f"sweeps/{sweep}.json"
 
 
+def _bury(files: Files, sweep: str) -> None:
+    """Remove what a dead sweep has beside its claims."""
+    files.delete_folder(scratch(sweep))
+    files.delete(_lease(sweep))
+
+
 def _living(files: Files, sweep: str) -> str | None:
-    """Who a sweep is, if it is alive: its lease is valid and, if that can be seen from here, its
-    process there."""
+    """Who a sweep is, if it is alive: its process is there, or, where that cannot be seen from
+    here, its lease is valid."""
     try:
         lease = json.loads(files.read(_lease(sweep)) or b"")
         described = f"process {lease['pid']} on {lease['host']}"
-        alive = lease["expires"] > time.time()
-        here = _this_process()
-        if alive and lease["machine"] is not None and lease["machine"] == here["machine"]:
+        if lease["machine"] is not None and lease["machine"] == _this_process()["machine"]:
             alive = lease["began"] == _began(lease["pid"])
+        else:
+            alive = lease["expires"] > time.time()
     except (ValueError, KeyError, TypeError):
         return None
     return described if alive else None

@@ -9,6 +9,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
+from lbray.errors import StoreUnavailable
 from lbray.store.files import Files
 
 _FLUSH_S = 2.0
@@ -45,18 +46,37 @@ class EventLog:
         with self._lock:
             self._waiting.append(line)
             if len(self._waiting) == 1:
-                timer = threading.Timer(_FLUSH_S, self.flush)
-                timer.daemon = True
-                timer.start()
+                self._flush_soon()
         return added
 
     def flush(self) -> None:
-        """Make all that was appended visible to others now."""
+        """Make all that was appended visible to others now.
+
+        Raises:
+            StoreUnavailable: it is kept, and a later call tries again.
+        """
         with self._lock:
             lines, self._waiting = self._waiting, []
-        if lines:
-            name = f"{self._folder}/{time.time_ns()}-{uuid.uuid4().hex[:8]}.jsonl"
+        if not lines:
+            return
+        name = f"{self._folder}/{time.time_ns()}-{uuid.uuid4().hex[:8]}.jsonl"
+        try:
             self._files.write(name, "".join(f"{line}\n" for line in lines).encode())
+        except StoreUnavailable:
+            with self._lock:
+                self._waiting = lines + self._waiting
+            raise
+
+    def _flush_soon(self) -> None:
+        def flush() -> None:
+            try:
+                self.flush()
+            except StoreUnavailable:
+                self._flush_soon()
+
+        timer = threading.Timer(_FLUSH_S, flush)
+        timer.daemon = True
+        timer.start()
 
     def read(self) -> list[dict[str, Any]]:
         """The events since the last call, in order; at first, all. A line that is not whole, or no
@@ -79,6 +99,15 @@ def _events(lines: bytes) -> list[dict[str, Any]]:
             event = json.loads(line)
         except ValueError:
             continue
-        if isinstance(event, dict) and {"time", "event"} <= event.keys():
+        if _is_event(event):
             found.append(event)
     return found
+
+
+def _is_event(line: object) -> bool:
+    try:
+        return isinstance(line, dict) and bool(
+            datetime.fromisoformat(line["time"]) and line["event"]
+        )
+    except (KeyError, TypeError, ValueError):
+        return False

@@ -8,7 +8,6 @@ import re
 import shutil
 import uuid
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from pyarrow import fs
 
@@ -17,6 +16,9 @@ from lbray.store.patience import Patience, reason
 
 _SAFE_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _TEMPORARY = ".tmp"
+_SECRET = re.compile(r"^[^?@]*:[^?]*@|[?&][^=&]*(key|secret|token|password)[^=&]*=", re.IGNORECASE)
+"""In a URI after its scheme: ``user:password@``, in which keys of AWS may have a slash, or an
+option that is one."""
 
 
 class Files:
@@ -52,6 +54,8 @@ class Files:
                 f"or gs://bucket/path ({problem})."
             ) from None
         self.is_local = isinstance(self._system, fs.LocalFileSystem)
+        if self.is_local:
+            self._root = os.path.realpath(self._root)
         # a disk that fails or is full does so at once and stays so
         self._patiently = Patience(self.location, 0.0 if self.is_local else patience_s)
 
@@ -205,13 +209,10 @@ def _check_no_secret(location: str) -> None:
     Raises:
         InputError: this one does.
     """
-    if "://" not in location:
-        return
-    scheme, rest, *_ = urlsplit(location)
-    user, at, host = rest.rpartition("@")
-    if at and ":" in user:
+    scheme, is_uri, rest = location.partition("://")
+    if is_uri and _SECRET.search(rest):
         raise InputError(
-            f"store is '{scheme}://…@{host}…' with a password in it, but must be without; give the "
+            f"store is '{scheme}://…' with a password or key in it, but must be without; give the "
             "credentials by environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
             "GOOGLE_APPLICATION_CREDENTIALS) or by a profile."
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -24,17 +24,19 @@ class Journal:
         log: where the events go.
         board: follows the events.
         display: shows them.
+        sweep: the sweep's id, which all its events have.
     """
 
-    def __init__(self, log: EventLog, board: Board, display: Display) -> None:
+    def __init__(self, log: EventLog, board: Board, display: Display, sweep: str) -> None:
         self._log = log
+        self._sweep = sweep
         self._board = board
         self._display = display
         self._began: dict[str, float] = {}
         self._told: dict[str, float] = {}
 
-    def sweep_started(self, plan: Plan, placement: Placement) -> None:
-        """What there is to do, what is there already, and who does it."""
+    def sweep_started(self, plan: Plan, placement: Placement, others: Sequence[str]) -> None:
+        """What there is to do, what is there already, who does it, and which other sweeps live."""
         results = plan.results
         best: dict[str, Best] = {}
         for cell in plan.done:
@@ -46,6 +48,7 @@ class Journal:
             "sweep_started",
             executor=placement.executor,
             at_once=placement.cells_at_once,
+            others=list(others),
             cells=[cell.id for cell in plan.cells],
             done={cell.id: None for cell in plan.done},
             failed={cell.id: results[cell.id].reason for cell in plan.failed},
@@ -95,7 +98,7 @@ class Journal:
         )
 
     def _record(self, kind: str, **details: Any) -> None:
-        event = self._log.append(kind, **details)
+        event = self._log.append(kind, sweep=self._sweep, **details)
         self._board.apply(event)
         self._display.show(event)
 

@@ -17,6 +17,7 @@ _ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",  # Tune's own tables; the display takes their place
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the store holds what these would write again
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C ends the sweep, and Ray with it
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # a report that a cell is held has no accuracy
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # the store is what a sweep resumes from
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "RAY_IGNORE_UNHANDLED_ERRORS": "1",  # of actors that are being ended anyway

@@ -36,6 +36,10 @@ blame for; the others are lost nodes."""
 _MOST_CELLS = 5_000
 """How many cells one Tune experiment has at most: it keeps 0.1 MB of memory for each that it ever
 had, and writes its state anew with all of them."""
+_ON_THE_HEAD = {"CPU": 0, "node:__internal_head__": 0.001}
+"""What the trial of a worker group asks for, which only waits: no device, and a place on the head,
+where it outlives the nodes of its workers. Were it lost with one, its successor would wait without
+end for the devices of another node, which Ray would have given to what is left of the old group."""
 _POLL_S = 1.0
 _TRAINABLES = {"actor": actor.train, "ddp": ddp.train, "fused": fused.train}
 
@@ -125,8 +129,8 @@ def sweep(
             Lease(store.files) as lease,
             Display(board, console or Console(stderr=True)) as display,
         ):
-            journal = Journal(store.event_log(experiment.name), board, display)
-            journal.sweep_started(plan, placement)
+            journal = Journal(store.event_log(experiment.name), board, display, lease.id)
+            journal.sweep_started(plan, placement, lease.others())
             root = None if data_root is None else str(data_root)
             run = _Run(
                 Task(store.location, lease.id, root, placement),
@@ -169,15 +173,16 @@ class _Run:
                 if self.watcher.must_stop:
                     return False
             cells = self._left_by_others()
-        return True
+        return not self.watcher.must_stop
 
     def _left_by_others(self) -> list[Cell]:
         """The cells to run in the next pass, when there are any that nobody is running."""
         cells, self.watcher.again = self.watcher.again, []
-        while cells:
-            cells = [cell for cell in cells if not self.watcher.has_ended(cell)]
-            if any(self.lease.holder(cell.id) is None for cell in cells):
-                break
+        while cells and not self.watcher.must_stop:
+            with self.watcher.noting_failures():
+                cells = [cell for cell in cells if not self.watcher.has_ended(cell)]
+                if any(self.lease.holder(cell.id) is None for cell in cells):
+                    break
             time.sleep(_POLL_S)
         return cells
 
@@ -189,8 +194,7 @@ class _Run:
         train, space, samples = _TRAINABLES[placement.executor], {}, len(groups)
         search = tune.search.ConcurrencyLimiter(Queue(groups), max_concurrent=placement.at_once)
         if placement.executor == "ddp":
-            # a group's own trial only waits: it asks for no more than a byte
-            resources = {"CPU": 0, "memory": 1}
+            resources = _ON_THE_HEAD
         elif self.limits.scheduler == PBT:
             # all members take turns, so only the resources say how many run at once
             train, space, samples, search = population.train, population.space(cells), 1, None

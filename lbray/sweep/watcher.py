@@ -89,6 +89,14 @@ class Watcher(tune.Callback):  # type: ignore[misc]
         self._end(cell, result)
         return True
 
+    @contextmanager
+    def noting_failures(self) -> Iterator[None]:
+        """Take note of the store's failing, which then ends the sweep, in a ``with`` block."""
+        try:
+            yield
+        except StoreUnavailable as problem:
+            self._store_failure = self._store_failure or str(problem)
+
     def __reduce__(self) -> tuple[type, tuple[()]]:
         """Tune saves its callbacks with its state, from which nothing is ever restored here."""
         return tune.Callback, ()
@@ -97,7 +105,7 @@ class Watcher(tune.Callback):  # type: ignore[misc]
         """A trial's process began, or began again."""
         waiting = self._waiting.setdefault(trial.trial_id, list(self.groups[trial.config[GROUP]]))
         self._started.difference_update(cell.id for cell in waiting)
-        with self._noting_failures():
+        with self.noting_failures():
             self._tell_started(trial)
 
     def on_trial_result(
@@ -110,7 +118,7 @@ class Watcher(tune.Callback):  # type: ignore[misc]
         cell = next((cell for cell in waiting if cell.id == named), None)
         if cell is None:
             return
-        with self._noting_failures():
+        with self.noting_failures():
             if "holder" in result:
                 waiting.remove(cell)
                 self.again.append(cell)
@@ -127,7 +135,7 @@ class Watcher(tune.Callback):  # type: ignore[misc]
 
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         """A trial came to its end, or was ended by a scheduler or because the time was up."""
-        with self._noting_failures():
+        with self.noting_failures():
             for cell in self._waiting.pop(trial.trial_id):
                 self._finish(cell, trial.last_result or {})
 
@@ -137,7 +145,7 @@ class Watcher(tune.Callback):  # type: ignore[misc]
         not known which is to blame: it counts against none, and each goes on without others."""
         error = self._heard(trial)
         waiting = self._waiting[trial.trial_id]
-        with self._noting_failures():
+        with self.noting_failures():
             while ended := [cell for cell in self._in_training(trial) if self.has_ended(cell)]:
                 for cell in ended:
                     waiting.remove(cell)
@@ -155,7 +163,7 @@ class Watcher(tune.Callback):  # type: ignore[misc]
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         """A trial ended for good before all its cells had: the first of them failed."""
         error = self._heard(trial)
-        with self._noting_failures():
+        with self.noting_failures():
             left = [c for c in self._waiting.pop(trial.trial_id) if not self.has_ended(c)]
             if left and not self.must_stop:
                 self._give(left[0], "failed", _died(error))
@@ -181,13 +189,6 @@ class Watcher(tune.Callback):  # type: ignore[misc]
         if from_store:
             self._store_failure = self._store_failure or why.partition("\n")[0]
         return error
-
-    @contextmanager
-    def _noting_failures(self) -> Iterator[None]:
-        try:
-            yield
-        except StoreUnavailable as problem:
-            self._store_failure = self._store_failure or str(problem)
 
     def _finish(self, cell: Cell, last: Mapping[str, Any] = MappingProxyType({})) -> None:
         """Take note of a cell's result; one that has none gets one, unless the sweep must stop."""

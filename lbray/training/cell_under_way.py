@@ -10,10 +10,9 @@ import torch
 
 import lbray
 from lbray import losses
-from lbray.data import Splits
 from lbray.errors import DamagedArtefact, Diverged, InputError
 from lbray.spec import Cell
-from lbray.store import CellFiles, Result, Store
+from lbray.store import Result, Store
 from lbray.training.evaluate import evaluate
 from lbray.training.progress import Progress
 from lbray.training.provenance import provenance
@@ -72,17 +71,25 @@ class CellUnderWay:
             self._files.begin(cell)
 
     def begin(self) -> None:
-        """Go to the last epoch whose artefacts are sound, or to the beginning."""
+        """Go to the last epoch whose artefacts are sound and come of the same images and the same
+        code of the loss, or to the beginning."""
         dataset, self._splits = self._store.datasets.prepared(
             self.cell.dataset, self._data_root, self._device, **self.cell.split_settings
         )
-        self._how |= {"dataset": dataset.fingerprint, "dataset_source": dataset.source}
         loss = None if self.cell.is_baseline else self.cell.loss
-        self._how |= {"loss_code": loss and losses.code_digest(loss)}
+        self._made_from = {
+            "dataset": dataset.fingerprint,
+            "loss_code": loss and losses.code_digest(loss),
+        }
+        self._how |= {**self._made_from, "dataset_source": dataset.source}
         self._workers.wait_for_each_other()  # all read what the last epoch of any left
-        self.trainer, self.progress = _continued(
-            self.cell, self._files, self._splits, self._workers
-        )
+        self.trainer = Trainer(self.cell, self._splits, self._workers)
+        self.progress = Progress()
+        try:
+            self._continue()
+        except DamagedArtefact:
+            self.trainer = Trainer(self.cell, self._splits, self._workers)
+            self.progress = Progress()
 
     @property
     def exhausted(self) -> bool:
@@ -93,7 +100,7 @@ class CellUnderWay:
         """Make an epoch of the trainer last."""
         improved = self.progress.add(metrics)
         if self._workers.leads:
-            _store_epoch(self._files, self.trainer, self.progress, improved)
+            self._store_epoch(improved)
 
     def result(self) -> Result:
         """The result after the last epoch; the test images are seen, by the best weights."""
@@ -137,42 +144,34 @@ class CellUnderWay:
         self._workers.wait_for_each_other()
         return result if self._workers.leads else self._store.result(self.cell.id)
 
-
-def _continued(
-    cell: Cell, files: CellFiles, splits: Splits, workers: Workers
-) -> tuple[Trainer, Progress]:
-    trainer = Trainer(cell, splits, workers)
-    try:
-        resume = files.resume()
-        if resume is None:
-            return trainer, Progress()
+    def _continue(self) -> None:
+        resume = self._files.resume()
+        if resume is None or resume[1].get("made_from") != self._made_from:
+            return
         tensors, state = resume
-        progress = Progress(**state["progress"])
-        trainer.restore(tensors, state["trainer"])
-        if progress.best_sha256 is not None:
-            files.best(progress.best_sha256)
-        elif workers.leads:
-            _store_best(files, trainer, progress)
-        if workers.leads:
-            files.write_history(progress.history)
-    except DamagedArtefact:
-        return Trainer(cell, splits, workers), Progress()
-    return trainer, progress
+        self.trainer.restore(tensors, state["trainer"])
+        self.progress = Progress(**state["progress"])
+        if self.progress.best_sha256 is not None:
+            self._files.best(self.progress.best_sha256)
+        elif self._workers.leads:
+            self._store_best()
+        if self._workers.leads:
+            self._files.write_history(self.progress.history)
 
+    def _store_epoch(self, improved: bool) -> None:
+        """``resume`` comes first: the best weights can be had from it, should the process die in
+        between, but not the other way round."""
+        tensors, trainer = self.trainer.state()
+        state = {"trainer": trainer, "progress": self.progress.to_json()}
+        self._files.write_resume(tensors, {**state, "made_from": self._made_from})
+        if improved:
+            self._store_best()
+        self._files.write_history(self.progress.history)
 
-def _store_epoch(files: CellFiles, trainer: Trainer, progress: Progress, improved: bool) -> None:
-    """``resume`` comes first: the best weights can be had from it, should the process die in
-    between, but not the other way round."""
-    tensors, state = trainer.state()
-    files.write_resume(tensors, {"trainer": state, "progress": progress.to_json()})
-    if improved:
-        _store_best(files, trainer, progress)
-    files.write_history(progress.history)
-
-
-def _store_best(files: CellFiles, trainer: Trainer, progress: Progress) -> None:
-    state = {"epoch": progress.best_epoch, "val/acc": progress.best_accuracy}
-    progress.best_sha256 = files.write_best(trainer.weights(), state)
+    def _store_best(self) -> None:
+        progress = self.progress
+        state = {"epoch": progress.best_epoch, "val/acc": progress.best_accuracy}
+        progress.best_sha256 = self._files.write_best(self.trainer.weights(), state)
 
 
 def _reason(problem: Exception) -> str:

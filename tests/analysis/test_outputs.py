@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 import analysis
+from analysis.checkpoint import Checkpoint
 from lbray import backbones, data
 from lbray.errors import DamagedArtefact, StoreUnavailable
 from lbray.spec import Cell
@@ -112,3 +114,15 @@ def test_foreign_weights_are_refused(trained: Store, trained_cells: list[Cell]):
     (folder(trained, cell) / "best.safetensors").write_bytes(pack({"w": torch.zeros(1)}, {}))
     with pytest.raises(DamagedArtefact, match="do not fit cnn"):
         analysis.outputs(trained, cell.id, None)
+
+
+def test_a_cell_of_other_images_is_left_out(trained: Store, trained_cells: list[Cell]):
+    cell = trained_cells[0]
+    path = folder(trained, cell) / "result.json"
+    result = json.loads(path.read_text())
+    result["provenance"]["dataset"] = "0" * 64
+    path.write_text(json.dumps(result))
+    with pytest.raises(DamagedArtefact, match="other images than 'digits' has now"):
+        analysis.outputs(trained, cell.id, sha256(trained, cell))
+    with pytest.raises(DamagedArtefact, match="other images than 'digits' has now"):
+        Checkpoint(trained, cell.id, sha256(trained, cell))

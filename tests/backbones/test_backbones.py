@@ -89,3 +89,18 @@ def test_checking_a_fit_leaves_the_random_state_alone():
     before = torch.get_rng_state()
     backbones.check_fit("cnn", 10, (1, 8, 8))
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(
+    ("network", "kind"),
+    [
+        (backbones.build("cnn", 10, 1), None),
+        (backbones.build("vgg16", 10, 3), None),
+        (backbones.build("resnet18", 10, 3), None),
+        (backbones.build("efficientnet_b0", 10, 3), "StochasticDepth"),
+        (nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4)), "BatchNorm1d"),
+        (nn.Sequential(nn.Linear(4, 4), nn.Dropout1d()), "Dropout1d"),
+    ],
+)
+def test_what_workers_cannot_share_is_named(network: nn.Module, kind: str | None):
+    assert backbones.unshareable(network) == kind

@@ -137,6 +137,10 @@ def test_a_corrupt_image_is_refused_by_name(call, tmp_path: Path):
         (["data", "verify", "fashon_mnist"], "did you mean 'fashion_mnist'?"),
         (["sweep", "good.yaml", "--store", "gopher://x/y"], "store is 'gopher://x/y'"),
         (["sweep", "good.yaml", "--actors", "0"], "--actors"),
+        (
+            ["sweep", "good.yaml", "--set", "backbone=efficientnet_b0", "--workers-per-cell", "2"],
+            "--workers-per-cell is 2, but the backbone 'efficientnet_b0' has a StochasticDepth",
+        ),
         (["sweep", "good.yaml", "--lanes", "2"], "--lanes is 2, but --executor is auto"),
         (
             ["sweep", "good.yaml", "--executor", "fused", "--lanes", "65"],

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+from sweeps import left_behind
 
 from lbray import losses
 from lbray.cli import main
+from lbray.cli.options import parse_overrides
 from lbray.losses import registry
-from lbray.spec import Cell
+from lbray.spec import Cell, single
+from lbray.store import Lease, Store
 
 
 @pytest.fixture
@@ -42,6 +46,19 @@ def test_run_trains_one_cell_and_prints_its_result(call):
     code, out, err = call(*words)
     assert json.loads(out) == result
     assert "epoch" not in err
+
+
+def test_run_leaves_a_cell_to_the_sweep_that_trains_it(call, tmp_path: Path):
+    words = ["run", *CELL, "seed=1"]
+    store = Store(str(tmp_path / "results"))
+    with Lease(store.files) as sweep:
+        sweep.claim(single({"seed": 1, **parse_overrides(tuple(CELL))}).id)
+        code, _, err = call(*words)
+    assert code == 2
+    assert f", which process {os.getpid()} on " in err
+    code, _, _ = call(*words)
+    assert code == 0
+    assert not left_behind(store)
 
 
 def test_run_takes_the_parameters_of_a_loss(call):

@@ -53,8 +53,9 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, set[str]]:
     store.datasets.push(data.load("digits"))
     declared = Experiment(name="mine", blocks=({},))
     store.record_experiment(declared, [CELL])
-    journal = Journal(store.event_log("mine"), Board(), Display(Board(), Console(quiet=True)))
-    journal.sweep_started(plan([CELL], store), Placement("actor", "cpu", 1))
+    display = Display(Board(), Console(quiet=True))
+    journal = Journal(store.event_log("mine"), Board(), display, "0123456789ab")
+    journal.sweep_started(plan([CELL], store), Placement("actor", "cpu", 1), [])
     journal.cell_started(CELL)
     result = run_cell(CELL, store)
     journal.epoch(CELL, store.cell(CELL.id).history()[-1])
@@ -166,7 +167,7 @@ def test_the_tensors_of_each_file_are_those_that_are_described(store: Store, tmp
 
 
 def test_every_event_is_described_with_what_it_holds(store: Store):
-    of_all, of_cells = {"time", "event"}, {"cell", "label", "loss", "lambda", "seed"}
+    of_all, of_cells = {"time", "event", "sweep"}, {"cell", "label", "loss", "lambda", "seed"}
     described = {words(row[0])[0]: set(words(row[1])) for row in rows(section("Events"))}
     events = {event["event"]: set(event) - of_all for event in store.event_log("mine").read()}
     about_cells = {name for name in events if not name.startswith("sweep_")}

@@ -11,7 +11,8 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def event(kind: str, second: float, **details) -> dict:
-    return {"time": (START + timedelta(seconds=second)).isoformat(), "event": kind, **details}
+    told = {"sweep": "one", **details}
+    return {"time": (START + timedelta(seconds=second)).isoformat(), "event": kind, **told}
 
 
 def who(number: int) -> dict:
@@ -28,6 +29,7 @@ def started(**reported) -> dict:
     told = {
         "executor": "actor",
         "at_once": 2,
+        "others": [],
         "cells": [str(number) for number in range(5)],
         "done": {"0": None},
         "failed": {},
@@ -63,6 +65,27 @@ def board_after(*events: dict) -> Board:
 
 def at(second: float) -> datetime:
     return START + timedelta(seconds=second)
+
+
+def test_of_two_sweeps_the_end_of_one_is_not_the_end():
+    other = {"sweep": "two"}
+    board = board_after(
+        started(),
+        begun(1, 1),
+        started(others=["one"], **other),
+        {**begun(2, 2), **other},
+        {**event("sweep_interrupted", 3), **other},
+    )
+    assert (board.state, list(board.running)) == ("running", ["1"])
+    board.apply(event("sweep_finished", 4))
+    assert (board.state, board.running) == ("finished", {})
+
+
+def test_a_sweep_that_was_killed_does_not_keep_the_next_from_ending():
+    board = board_after(started(), begun(1, 1), {**started(), "sweep": "two"})
+    assert (board.state, board.running) == ("running", {})
+    board.apply({**event("sweep_finished", 4), "sweep": "two"})
+    assert board.state == "finished"
 
 
 def test_before_the_first_sweep_there_is_nothing():
@@ -103,7 +126,7 @@ def test_the_best_of_a_loss_is_by_validation_and_failures_count_apart():
 def test_a_sweep_that_is_begun_again_has_nothing_running_and_forgets_what_is_to_be_retried():
     board = board_after(started(), begun(1, 0), ended("failed", 2, 6, 1))
     assert list(board.running) == ["1"]
-    board.apply(started())
+    board.apply({**started(), "sweep": "two"})
     assert (board.running, board.outcomes["failed"]) == ({}, {})
     board.apply(event("sweep_interrupted", 9))
     assert board.state == "interrupted"

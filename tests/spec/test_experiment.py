@@ -104,6 +104,9 @@ BLOCK = "blocks: [{{dataset: digits, {}}}]"
         (BLOCK.format("seed: 0, loss: {margin: 0.1}"), "needs its 'name'"),
         (BLOCK.format("loss: magnet, lambda: 0.5"), "seed is missing"),
         (BLOCK.format("seed: !!python/object:os.system x"), "not valid YAML"),
+        (BLOCK.format("seed: !!int x"), "not valid YAML"),
+        ("name: 2024-02-30\nblocks: [{dataset: digits, seed: 0}]", "not valid YAML"),
+        (BLOCK.format("seed: 0, lambda: 0.5, loss: {name: triplet, 0.2}"), "in which 0.2 stands"),
         ("blocks: []", "blocks is [], but must be a list of at least one block"),
         ("settings: {seed: 0}", "blocks is None"),
         ("blocks: [digits]", "block 1 is 'digits'"),
@@ -123,3 +126,12 @@ def test_a_wrong_experiment_is_one_sentence(tmp_path: Path, text: str, sentence:
 def test_a_file_that_is_not_there_is_named(tmp_path: Path):
     with pytest.raises(InputError, match=r"nowhere\.yaml: No such file"):
         spec.load(tmp_path / "nowhere.yaml")
+
+
+def test_a_mapping_may_be_merged_into_others(tmp_path: Path):
+    text = (
+        "settings: &digits {dataset: digits, max_epochs: 3}\n"
+        "blocks: [{<<: *digits, seed: 0, max_epochs: 5}]\n"
+    )
+    (cell,) = load(tmp_path, text).cells()
+    assert (cell.dataset, cell.max_epochs) == ("digits", 5)

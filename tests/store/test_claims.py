@@ -113,6 +113,34 @@ def test_a_sweep_on_another_machine_is_alive_until_its_lease_runs_out(store: Sto
         assert here.claim(CELLS[0]) is None
 
 
+def test_a_sweep_whose_process_is_seen_to_live_keeps_its_cells(store: Store):
+    """Such as on a laptop that was asleep for longer than a lease."""
+    with Lease(store.files) as asleep, Lease(store.files) as other:
+        asleep.claim(CELLS[0])
+        name = f"sweeps/{asleep.id}.json"
+        lease = json.loads(store.files.read(name)) | {"expires": time.time() - 1}
+        store.files.write(name, json.dumps(lease).encode())
+        assert other.claim(CELLS[0]) is not None
+
+
+def test_a_sweep_that_was_taken_for_dead_learns_of_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(claims, "_RENEW_S", 0.5)
+    with Lease(store.files) as cut_off, Lease(store.files) as other:
+        cut_off.claim(CELLS[0])
+        name = f"sweeps/{cut_off.id}.json"
+        lease = json.loads(store.files.read(name)) | {"machine": "another", "expires": 0}
+        store.files.write(name, json.dumps(lease).encode())
+        assert other.claim(CELLS[0]) is None
+        deadline = time.monotonic() + 20
+        while cut_off.failure is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert "another sweep has taken its cells" in cut_off.failure
+        assert other.failure is None
+
+
 def test_a_lease_is_renewed(store: Store, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(claims, "_RENEW_S", 0.02)
     with Lease(store.files) as lease:

@@ -34,7 +34,7 @@ def test_a_line_that_is_not_whole_yet_is_read_when_it_is(store: Store):
 
 def test_what_is_no_event_is_left_out(store: Store):
     log = store.event_log("grid")
-    for line in ("nonsense", "[]", "3", '{"event": "x"}', "\x00"):
+    for line in ("nonsense", "[]", "3", '{"event": "x"}', "\x00", '{"time": "x", "event": "y"}'):
         store.files.append("experiments/grid.events.jsonl", line)
     kept = log.append("sweep_started")
     assert log.read() == [kept]

@@ -69,3 +69,12 @@ def test_a_store_without_room_is_refused(tmp_path: Path):
         InputError, match=r"MB free, but the cells to run need 1,000,000,000,000 MB"
     ):
         files.check_writable(10**18)
+
+
+def test_a_folder_below_a_link_is_a_store_however_it_is_named(tmp_path: Path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    for location in (f"{tmp_path}/link/store", f"file://{tmp_path}/link/store"):
+        files = Files(location)
+        files.write("cells/a", b"1")
+        assert files.read("cells/a") == b"1"

@@ -217,6 +217,18 @@ def test_a_damaged_checkpoint_is_never_used(store: Store, undisturbed, name: str
     assert_same(store, run_cell(CELL, store), undisturbed)
 
 
+@pytest.mark.parametrize("changed", ["dataset", "loss_code"])
+def test_what_was_trained_on_other_images_or_another_loss_is_not_continued(
+    store: Store, undisturbed, changed: str
+):
+    assert run_cell(CELL, store, reporter=StopAfter(3)) is None
+    tensors, state = store.cell(CELL.id).resume()
+    state["made_from"][changed] = "another"
+    state["progress"]["best_accuracy"] = 2.0
+    store.cell(CELL.id).write_resume(tensors, state)
+    assert_same(store, run_cell(CELL, store), undisturbed)
+
+
 def test_test_images_are_seen_once(store: Store, monkeypatch: pytest.MonkeyPatch):
     seen = []
 
