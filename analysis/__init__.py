@@ -11,6 +11,7 @@ from analysis.similarity import with_similarity
 from analysis.statistics import Interval, mean_interval
 from analysis.structure import with_structure
 from analysis.summary import summarise
+from analysis.treatments import untouched
 
 __all__ = [
     "Interval",
@@ -26,6 +27,7 @@ __all__ = [
     "silhouette_by_class",
     "silhouette_samples",
     "summarise",
+    "untouched",
     "with_epochs_to_baseline",
     "with_similarity",
     "with_structure",

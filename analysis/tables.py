@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,6 +108,7 @@ def tables(
     left_out: Mapping[str, str] | None = None,
     choices: pd.DataFrame | None = None,
     comparison: pd.DataFrame | None = None,
+    caveats: Sequence[str] = (),
 ) -> list[Table]:
     """Per setting: means, structure, calibration and robustness, paired differences, and what the
     chosen λ are worth; then all settings together. Losses have their `short_names`, and what these
@@ -118,6 +119,7 @@ def tables(
         left_out: cells that are not in the summary, and why; named below the last table.
         choices: from `analysis.choices`.
         comparison: from `analysis.compare`.
+        caveats: more notes below the first table.
     """
     labels = summary["loss_label"].unique()
     summary = with_short_names(summary, labels)
@@ -142,7 +144,7 @@ def tables(
                 made.append(_choices(title, own))
     if comparison is not None and len(comparison):
         made.append(_comparison(with_short_names(comparison, labels)))
-    made[0].notes.extend(shared_settings(labels))
+    made[0].notes.extend([*shared_settings(labels), *caveats])
     made[-1].notes.extend(f"Left out: {cell}: {why}" for cell, why in (left_out or {}).items())
     return made
 

@@ -37,6 +37,24 @@ def treatments(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         yield treatment_name(rows.iloc[0], frame), rows
 
 
+def untouched(frame: pd.DataFrame) -> list[str]:
+    """A sentence for each treatment some of whose cells were best before their loss had acted: in
+    the warm-up, or before a schedule raised λ. Their weights are a baseline's.
+
+    Args:
+        frame: of cells.
+    """
+    if "lambda/best" not in frame:
+        return []
+    return [
+        f"{name} ({setting}): of {len(rows)} cells, {count} had their best epoch before the loss "
+        "acted; their weights are those of a baseline."
+        for setting, cells in settings(frame)
+        for name, rows in treatments(cells)
+        if (count := int((rows["lambda/best"].eq(0) & rows["lambda"].gt(0)).sum()))
+    ]
+
+
 def treatment_name(row: pd.Series, frame: pd.DataFrame) -> str:
     """The loss with its λ, and its warm-up where that alone tells two treatments apart."""
     label, lam = row["loss_label"], row["lambda"]

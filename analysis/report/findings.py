@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import pandas as pd
 
 from analysis.report.page import Findings
-from analysis.treatments import settings, treatment_name
+from analysis.treatments import settings, treatment_name, untouched
 
 _METRICS = {
     "test/acc": ("test accuracy", 100.0, 2, " points"),
@@ -109,6 +109,7 @@ def _caveats(
     frame: pd.DataFrame, summary: pd.DataFrame, left_out: Mapping[str, str]
 ) -> Iterator[str]:
     compared = summary[summary["pairs"] > 0]
+    yield from untouched(frame)
     if left_out:
         yield (
             f"{_count(len(left_out), 'cell')} of the experiment {_are(len(left_out))} missing, "

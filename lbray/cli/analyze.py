@@ -71,7 +71,11 @@ def analyze(
     frame = analysis.with_epochs_to_baseline(frame, artefacts)
     summary = analysis.summarise(frame)
     made = render.tables(
-        summary, analysis.left_out(frame), analysis.choices(frame), analysis.compare(frame)
+        summary,
+        analysis.left_out(frame),
+        analysis.choices(frame),
+        analysis.compare(frame),
+        analysis.untouched(frame),
     )
     made += paper_tables(analysis.beside_paper(summary))
     click.echo(render.as_text(made), nl=False)

@@ -18,6 +18,7 @@ from lbray.planning import Checkup, Placement, checkup
 from lbray.sweep.ray_session import ray_session
 
 _PATIENCE_S = 300.0
+_HEAD_STARTS_S = 60.0
 _PATIENCE_WITH_A_WORKER_S = 1500.0
 """A machine of a cloud takes minutes to start, and to install what runs on it."""
 _POLL_S = 0.5
@@ -115,7 +116,7 @@ def _by_job(
         from ray.job_submission import JobStatus, JobSubmissionClient
 
         client = JobSubmissionClient(address)
-        job = client.submit_job(entrypoint=shlex.join(words))
+        job = _submitted(client, shlex.join(words))
         deadline = time.monotonic() + patience
         ended = (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.STOPPED)
         while client.get_job_status(job) not in ended and time.monotonic() < deadline:
@@ -134,3 +135,15 @@ def _by_job(
             f"--address is '{address}', whose head cannot run 'lbray doctor' ({last_line})."
         )
     return [Checkup(**each) for each in json.loads(told[-1])]
+
+
+def _submitted(client: Any, command: str) -> str:
+    """The id of a job; a head that has just begun takes none in its first seconds."""
+    deadline = time.monotonic() + _HEAD_STARTS_S
+    while True:
+        try:
+            return str(client.submit_job(entrypoint=command))
+        except RuntimeError as problem:
+            if "try again later" not in str(problem) or time.monotonic() > deadline:
+                raise
+            time.sleep(_POLL_S)

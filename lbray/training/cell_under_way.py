@@ -120,6 +120,7 @@ class CellUnderWay:
         metrics: dict[str, float | None] = {
             **{name: value for name, value in best.items() if name.startswith(("val/", "latent/"))},
             **test,
+            "lambda/best": best["lambda"],
             "epochs/best": progress.best_epoch + 1,
             "epochs/stopped": progress.epochs,
             "time/train_s": progress.seconds,

@@ -324,3 +324,17 @@ def test_all_forms_are_written_and_hold_the_same_numbers(recorded: Store, tmp_pa
     read = pd.read_csv(paths[3])
     assert row(read, "magnet", 0.25, "test/acc")["mean"] == pytest.approx(0.85)
     assert len(pd.read_csv(paths[4])) == 12
+
+
+def test_cells_whose_loss_never_acted_are_told(recorded: Store):
+    cells = analysis.load(recorded, "grid")
+    assert analysis.untouched(cells) == []
+    cells["lambda/best"] = cells["lambda"]
+    assert analysis.untouched(cells) == []
+    magnet = cells["loss"] == "magnet"
+    cells.loc[magnet & (cells["seed"] == 0), "lambda/best"] = 0.0
+    (sentence, *_) = said = analysis.untouched(cells)
+    assert len(said) == cells.loc[magnet, "lambda"].nunique()
+    assert "of 3 cells, 1 had their best epoch before the loss acted" in sentence
+    text = tables.as_text(tables.tables(analysis.summarise(cells), caveats=said))
+    assert sentence in text

@@ -128,7 +128,7 @@ def test_a_sweep_that_is_begun_again_has_nothing_running_and_forgets_what_is_to_
     assert list(board.running) == ["1"]
     board.apply({**started(), "sweep": "two"})
     assert (board.running, board.outcomes["failed"]) == ({}, {})
-    board.apply(event("sweep_interrupted", 9))
+    board.apply({**event("sweep_interrupted", 9), "sweep": "two"})
     assert board.state == "interrupted"
 
 

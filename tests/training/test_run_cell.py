@@ -311,3 +311,13 @@ def test_the_callers_random_numbers_are_left_alone(store: Store):
     before = torch.get_rng_state()
     run_cell(small_cell(max_epochs=1), store)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(("warmup", "lam"), [(0, 0.5), (1, 0.0)])
+def test_a_result_tells_whether_the_loss_had_acted_by_the_best_epoch(
+    store: Store, warmup: int, lam: float
+):
+    epochs = {"max_epochs": 2, "warmup_epochs": warmup, "learning_rate": 1.0}
+    cell = small_cell(loss="magnet", **epochs, **{"lambda": 0.5})
+    result = run_cell(cell, store)
+    assert (result.metrics["epochs/best"], result.metrics["lambda/best"]) == (1, lam)
