@@ -29,7 +29,7 @@ demo: setup
 	    --maps none
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 # processes, nodes and stores that die for real: about half an hour
 test-faults: setup
