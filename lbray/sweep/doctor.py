@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -59,10 +59,8 @@ def checkups(
             ).remote(store, root, list(datasets))
             for node in nodes
         ]
-        return [
-            _told(node["NodeManagerAddress"], task)
-            for node, task in zip(nodes, waiting, strict=True)
-        ]
+        told = [_told(node, task) for node, task in zip(nodes, waiting, strict=True)]
+    return [each for each in told if each is not None]
 
 
 def _bring_worker() -> None:
@@ -84,14 +82,17 @@ def _look(store: str | None, data_root: str | None, datasets: list[str]) -> dict
     return asdict(checkup(store, None if data_root is None else Path(data_root), datasets))
 
 
-def _told(node: str, task: Any) -> Checkup:
+def _told(node: Mapping[str, Any], task: Any) -> Checkup | None:
+    """What a node says of itself; None if it has gone meanwhile, as idle ones do."""
     try:
         return Checkup(**ray.get(task, timeout=_PATIENCE_S))
     except (ray.exceptions.RayError, TypeError) as problem:
+        if not any(each["Alive"] for each in ray.nodes() if each["NodeID"] == node["NodeID"]):
+            return None
         last_line = str(problem).strip().splitlines()[-1]
         raise InputError(
-            f"the node {node} cannot run lbray's tasks ({last_line}); set it up as the head is, "
-            "from the same tree and the same constraints.txt."
+            f"the node {node['NodeManagerAddress']} cannot run lbray's tasks ({last_line}); set it "
+            "up as the head is, from the same tree and the same constraints.txt."
         ) from None
 
 

@@ -37,6 +37,20 @@ def test_each_node_tells_of_itself(address: str, tmp_path: Path):
         assert "dataset is 'folder:nowhere'" in missing
 
 
+def test_a_node_that_has_gone_meanwhile_is_no_problem(
+    address: str, monkeypatch: pytest.MonkeyPatch
+):
+    listed = ray.nodes
+
+    def nodes() -> list[dict]:
+        monkeypatch.setattr(ray, "nodes", listed)  # it has gone by the next time
+        gone = {"NodeID": "1" * 56, "NodeManagerAddress": "192.0.2.99", "Alive": True}
+        return [*listed(), gone]
+
+    monkeypatch.setattr(ray, "nodes", nodes)
+    assert len(checkups(address)) == 2
+
+
 def test_another_version_of_ray_is_refused(address: str, monkeypatch: pytest.MonkeyPatch):
     ours = ray.__version__
     monkeypatch.setattr(ray, "__version__", "2.1.0")
