@@ -130,7 +130,7 @@ def _place(
     """Who runs the cells and why, after all that can be known before; an estimate if it was needed
     for that, or is asked for."""
     from lbray.errors import InputError
-    from lbray.planning import Machine, Wishes, cannot_share, estimate, place, preflight
+    from lbray.planning import Machine, Wishes, estimate, place, preflight
     from lbray.sweep import cluster, scheduler
     from lbray.training import epoch_seconds
 
@@ -148,16 +148,14 @@ def _place(
     placement, why = place(planned.missing, machine, wishes)
     if options["scheduler"] is not None:
         scheduler(options["scheduler"], planned.missing, placement.executor)
-    datasets = preflight(planned, artefacts, data_root, placement.cells_at_once)
-    for dataset in datasets:
+    found = preflight(planned, artefacts, data_root, placement.cells_at_once)
+    for dataset in found.datasets:
         click.echo(f"data: {dataset.name}, {dataset.source}", err=True)
-    if placement.workers_per_cell > 1:
-        why_not = cannot_share(planned.missing, datasets)
-        if why_not is not None:
-            raise InputError(
-                f"--workers-per-cell is {placement.workers_per_cell}, but {why_not}; use "
-                "--executor actor."
-            )
+    if placement.workers_per_cell > 1 and found.unshareable is not None:
+        raise InputError(
+            f"--workers-per-cell is {placement.workers_per_cell}, but {found.unshareable}; use "
+            "--executor actor."
+        )
     few = len(planned.missing) < placement.at_once and wishes.executor == "auto"
     if not (options["dry_run"] or few or placement.executor == "ddp"):
         return placement, why, None
@@ -169,10 +167,8 @@ def _place(
     trial_per_cell = options["scheduler"] is not None or bool(options["trackers"])
     seconds = None if trial_per_cell or estimated is None else estimated.per_cell
     placed, because = place(planned.missing, machine, wishes, seconds)
-    if placed.workers_per_cell > placement.workers_per_cell:
-        why_not = cannot_share(planned.missing, datasets)
-        if why_not is not None:
-            return placement, why_not, estimated
+    if placed.workers_per_cell > 1 and found.unshareable is not None:
+        return placement, found.unshareable, estimated
     return placed, because, estimated
 
 

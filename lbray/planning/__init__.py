@@ -5,7 +5,7 @@ from lbray.planning.cloud import cloud_problems
 from lbray.planning.estimate import Estimate, estimate
 from lbray.planning.placement import EXECUTORS, Machine, Placement, Wishes, place
 from lbray.planning.plan import Plan, plan, reopen_failed
-from lbray.planning.preflight import cannot_share, preflight
+from lbray.planning.preflight import Preflight, preflight
 
 __all__ = [
     "EXECUTORS",
@@ -14,8 +14,8 @@ __all__ = [
     "Machine",
     "Placement",
     "Plan",
+    "Preflight",
     "Wishes",
-    "cannot_share",
     "checkup",
     "cloud_problems",
     "estimate",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from lbray import backbones, data, losses
@@ -15,7 +15,20 @@ from lbray.store import Result, Store
 _BYTES_PER_WEIGHT = 4
 
 
-def preflight(plan: Plan, store: Store, data_root: Path | None, at_once: int) -> list[Dataset]:
+@dataclass(frozen=True)
+class Preflight:
+    """What was found in cells that can run.
+
+    Attributes:
+        datasets: theirs.
+        unshareable: why several workers cannot share the batches of some of them; None if they can.
+    """
+
+    datasets: list[Dataset]
+    unshareable: str | None
+
+
+def preflight(plan: Plan, store: Store, data_root: Path | None, at_once: int) -> Preflight:
     """Load every dataset, split it as the cells do, try every backbone and loss on it, probe
     the store.
 
@@ -24,9 +37,6 @@ def preflight(plan: Plan, store: Store, data_root: Path | None, at_once: int) ->
         store: where artefacts will go.
         data_root: where datasets lie.
         at_once: how many cells will run at the same time.
-
-    Returns:
-        The datasets of the cells to run.
 
     Raises:
         InputError: some cell could not run, or its results could not stand beside the stored ones.
@@ -44,7 +54,7 @@ def preflight(plan: Plan, store: Store, data_root: Path | None, at_once: int) ->
     }
     for cell in _unique_by_loss_and_split(plan.missing):
         losses.check_training_set(cell.loss, cell.loss_params, class_sizes[_split_of(cell)])
-    largest = 0
+    largest, unshareable = 0, None
     for dataset, backbone in sorted({(cell.dataset, cell.backbone) for cell in plan.missing}):
         loaded = datasets[dataset]
         network = backbones.check_fit(backbone, loaded.num_classes, loaded.image_shape)
@@ -58,30 +68,16 @@ def preflight(plan: Plan, store: Store, data_root: Path | None, at_once: int) ->
                     embedding_size=width,
                 )
         largest = max(largest, sum(p.numel() for p in network.parameters()) * _BYTES_PER_WEIGHT)
-    if plan.missing:
-        # each cell keeps its best weights; while it runs, the current ones and Adam's moments too
-        store.files.check_writable(largest * (len(plan.missing) + 3 * at_once))
-    return list(datasets.values())
-
-
-def cannot_share(cells: Iterable[Cell], datasets: Iterable[Dataset]) -> str | None:
-    """Why several workers cannot share the batches of some of the cells; None if they can.
-
-    Args:
-        cells: such as may be trained by groups of workers.
-        datasets: theirs.
-    """
-    loaded = {dataset.name: dataset for dataset in datasets}
-    for dataset, backbone in sorted({(cell.dataset, cell.backbone) for cell in cells}):
-        images = loaded[dataset]
-        network = backbones.check_fit(backbone, images.num_classes, images.image_shape)
         kind = backbones.unshareable(network)
         if kind is not None:
-            return (
+            unshareable = (
                 f"the backbone '{backbone}' has a {kind}, which does not do with each worker's "
                 "share of a batch what it does with the whole"
             )
-    return None
+    if plan.missing:
+        # each cell keeps its best weights; while it runs, the current ones and Adam's moments too
+        store.files.check_writable(largest * (len(plan.missing) + 3 * at_once))
+    return Preflight(list(datasets.values()), unshareable)
 
 
 def _split_of(cell: Cell) -> tuple[object, ...]:
