@@ -14,10 +14,11 @@ from typing import Literal
 
 import torch
 
-Purpose = Literal["init", "shuffle", "dropout", "refresh", "default"]
-"""Initial weights, batch order, dropout masks, what a loss draws before an epoch (clusters); and
-torch's default generators within an epoch, for whatever a module or loss that is not ours may
-draw."""
+Purpose = Literal["init", "shuffle", "dropout", "refresh", "network", "before_epoch", "loss"]
+"""Initial weights, batch order, dropout masks, what a loss draws before an epoch (clusters). The
+last three are torch's default generators, for what modules that are not ours may draw: a network in
+its forward passes, a loss before an epoch and in its steps. They are apart, so that what a loss
+draws does not change what the network does."""
 
 
 def stream_seed(seed: int, purpose: Purpose, epoch: int = 0) -> int:

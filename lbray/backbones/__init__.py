@@ -2,7 +2,14 @@
 
 from lbray.backbones.backbone import Backbone, latent_width
 from lbray.backbones.dropout import Dropout
-from lbray.backbones.registry import build, check_fit, check_name, names, own_names
+from lbray.backbones.registry import (
+    build,
+    check_fit,
+    check_name,
+    code_digest,
+    names,
+    own_names,
+)
 from lbray.backbones.shareable import unshareable
 
 __all__ = [
@@ -11,6 +18,7 @@ __all__ = [
     "build",
     "check_fit",
     "check_name",
+    "code_digest",
     "latent_width",
     "names",
     "own_names",

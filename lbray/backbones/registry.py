@@ -6,12 +6,13 @@ processes of a sweep never need it.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 
 import torch
 from torch import nn
+from torch.nn.parameter import UninitializedParameter
 
+from lbray import own_code
 from lbray.backbones.cnn import cnn
 from lbray.backbones.resnet import resnet50
 from lbray.backbones.torchvision_model import torchvision_model
@@ -73,21 +74,40 @@ def build(name: str, num_classes: int, in_channels: int) -> nn.Module:
     return backbone.to(memory_format=torch.channels_last)
 
 
-def _user_backbone(name: str, num_classes: int, in_channels: int) -> nn.Module:
-    module_name, attribute = name.split(":", 1)
+def code_digest(name: str) -> str | None:
+    """Sixteen digits that tell one state of the file of a ``module:attribute`` from another; None
+    for other backbones, which versions tell of.
+
+    Raises:
+        InputError: it cannot be imported.
+    """
+    if ":" not in name:
+        return None
     try:
-        backbone = getattr(importlib.import_module(module_name), attribute)(
-            num_classes=num_classes, in_channels=in_channels
-        )
-    except (ImportError, AttributeError, TypeError) as problem:
+        return own_code.digest(name)
+    except Exception as problem:
+        raise InputError(
+            f"backbone is '{name}', which cannot be imported ({own_code.reason(problem)})."
+        ) from None
+
+
+def _user_backbone(name: str, num_classes: int, in_channels: int) -> nn.Module:
+    try:
+        backbone = own_code.load(name)(num_classes=num_classes, in_channels=in_channels)
+    except Exception as problem:
         raise InputError(
             f"backbone is '{name}', which must be an importable callable of num_classes and "
-            f"in_channels ({problem})."
+            f"in_channels ({own_code.reason(problem)})."
         ) from None
     if not isinstance(backbone, nn.Module):
         raise InputError(
             f"backbone is '{name}', which must return a torch.nn.Module, but gave a "
             f"{type(backbone).__name__}."
+        )
+    if any(isinstance(each, UninitializedParameter) for each in backbone.parameters()):
+        raise InputError(
+            f"backbone is '{name}', which must have its parameters from the start, but has layers "
+            "that make theirs when they are first called."
         )
     return backbone
 
@@ -104,6 +124,7 @@ def check_fit(name: str, num_classes: int, image_shape: tuple[int, int, int]) ->
     channels, height, width = image_shape
     with torch.random.fork_rng():
         backbone = build(name, num_classes, channels)
+        from_the_start = set(backbone.state_dict())
         try:
             with torch.no_grad():
                 blank = torch.zeros(2, *image_shape)
@@ -118,5 +139,10 @@ def check_fit(name: str, num_classes: int, image_shape: tuple[int, int, int]) ->
         raise InputError(
             f"backbone is '{name}', which must return latents [B, d] and logits "
             f"[B, {num_classes}], but gave {list(shapes[0])} and {list(shapes[1])} for B = 2."
+        )
+    if made := sorted(set(backbone.state_dict()) - from_the_start):
+        raise InputError(
+            f"backbone is '{name}', which must have its parameters and buffers from the start, but "
+            f"made {made[0]} when it was first called."
         )
     return backbone

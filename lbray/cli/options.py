@@ -63,12 +63,12 @@ def experiment_name(name_or_file: str, store: Store) -> str:
 
 
 def say_outdated(planned: Plan) -> None:
-    """Warn of cells that count as done though the file of their loss has changed since."""
+    """Warn of cells that count as done though their loss's or backbone's file has changed since."""
     if planned.outdated:
-        names = ", ".join(sorted({cell.loss for cell in planned.outdated}))
+        names = ", ".join(sorted({name for names in planned.outdated.values() for name in names}))
         click.echo(
             f"note: the file of {names} has changed since {len(planned.outdated)} of these cells "
-            "were trained; they count as done. To train them anew, give the class another name "
+            "were trained; they count as done. To train them anew, give it another name "
             "or use another --store.",
             err=True,
         )

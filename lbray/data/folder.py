@@ -41,7 +41,13 @@ class Folder:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._path = Path(name.removeprefix(PREFIX)).expanduser()
+        try:
+            self._path = Path(name.removeprefix(PREFIX)).expanduser()
+        except RuntimeError:
+            raise InputError(
+                f"dataset is '{name}', but no such user is known whose home directory '~' could "
+                "stand for."
+            ) from None
 
     def where(self) -> str | None:
         """The path, if there is something."""

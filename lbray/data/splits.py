@@ -59,6 +59,12 @@ class Splits:
         _, channels, height, width = self.train.images.shape
         return channels, height, width
 
+    @property
+    def class_sizes(self) -> dict[str, int]:
+        """How many training images each class has, by the class's name."""
+        counts = self.train.labels.bincount(minlength=len(self.classes))
+        return dict(zip(self.classes, counts.tolist(), strict=True))
+
     def normalise(self, images: Tensor) -> Tensor:
         """(x/255 − mean) / std of each channel.
 

@@ -10,9 +10,11 @@ from lbray.losses.registry import (
     fitted,
     known_defaults,
     names,
+    package,
     parameters,
     trial,
 )
+from lbray.losses.rehearsal import rehearse
 
 __all__ = [
     "Description",
@@ -25,6 +27,8 @@ __all__ = [
     "fitted",
     "known_defaults",
     "names",
+    "package",
     "parameters",
+    "rehearse",
     "trial",
 ]

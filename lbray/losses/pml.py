@@ -14,6 +14,7 @@ from lbray.errors import InputError
 from lbray.losses.parameters import flag, number
 
 PREFIX = "pml:"
+PACKAGE = "pytorch-metric-learning"
 
 _NOT_USABLE = {
     "BaseMetricLossFunction",  # abstract

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib
 import inspect
-import sys
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.metadata import entry_points
@@ -15,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lbray import own_code
 from lbray.errors import InputError
 from lbray.losses import pml
 from lbray.losses.contrastive import Contrastive
@@ -35,6 +33,11 @@ _LOSSES: dict[str, Callable[..., nn.Module]] = {
 
 ENTRY_POINTS = "lbray.losses"
 """The group of entry points under which an installed package registers losses by name."""
+
+_SCALAR = bool | int | float | str | None
+
+_TRIAL_SIZES = {"num_classes": 2, "embedding_size": 960}
+"""What `trial` takes for sizes that are not known yet; most numbers of heads divide 960."""
 
 _SIZES = {
     "num_classes": "num_classes",
@@ -87,17 +90,25 @@ def fillable(name: str) -> list[str]:
     return [parameter for parameter in required(name) if parameter in _SIZES]
 
 
-@cache
 def code_digest(name: str) -> str | None:
     """Sixteen digits that tell one state of the file of a ``module:attribute`` from another; None
-    for other losses, which versions tell of.
+    for other losses, which `package` and its version tell of.
 
     Raises:
         InputError: there is no such loss.
     """
     made_by(name)
-    file = sys.modules[name.partition(":")[0]].__file__ if _is_of_a_module(name) else None
-    return None if file is None else hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16]
+    return own_code.digest(name) if _is_of_a_module(name) else None
+
+
+def package(name: str) -> str | None:
+    """The installed package, not lbray itself, that a loss comes from; None if there is none."""
+    if name.startswith(pml.PREFIX):
+        return pml.PACKAGE
+    registered = entry_points(group=ENTRY_POINTS)
+    known = name not in _LOSSES and name in registered.names
+    distribution = registered[name].dist if known else None
+    return None if distribution is None else distribution.name
 
 
 def default_warmup_epochs(name: str) -> int:
@@ -145,7 +156,7 @@ def fitted(
 def trial(name: str, params: Mapping[str, Any]) -> LatentLoss:
     """Build a loss before data and backbone are known, to see that its parameters are allowed.
 
-    Sizes that `fitted` would fill in count as 2 here. Random numbers are left alone.
+    Sizes that `fitted` would fill in are made up. Random numbers are left alone.
 
     Raises:
         InputError: see `build`.
@@ -154,7 +165,7 @@ def trial(name: str, params: Mapping[str, Any]) -> LatentLoss:
     for parameter in fillable(name):
         given = filled.get(parameter)
         if given is None:
-            filled[parameter] = 2
+            filled[parameter] = _TRIAL_SIZES[_SIZES[parameter]]
         elif type(given) is not int or given < 1:
             raise InputError(
                 f"loss {name}: {parameter} is {given!r}, but must be a whole number from 1."
@@ -182,7 +193,7 @@ def check_training_set(
         raise InputError(f"loss {name}: {problem}.") from None
 
 
-def build(name: str, **params: Any) -> LatentLoss:
+def build(name: str, /, **params: Any) -> LatentLoss:
     """A loss: ``module(latents [B, d], labels [B]) -> scalar``.
 
     Args:
@@ -216,6 +227,8 @@ def build(name: str, **params: Any) -> LatentLoss:
         loss = maker(**params)
     except (ValueError, TypeError) as problem:
         raise InputError(f"loss {name}: {problem}.") from None
+    except Exception as problem:
+        raise InputError(f"loss {name} cannot be made: {own_code.reason(problem)}.") from None
     if not isinstance(loss, nn.Module):
         raise InputError(
             f"loss is '{name}', which must return a torch.nn.Module, but gave a "
@@ -271,10 +284,12 @@ def _is_of_a_module(name: str) -> bool:
 
 
 def _parameters(name: str) -> list[inspect.Parameter]:
+    """Those that a file can give; one whose default is another kind of object keeps it."""
     return [
         parameter
         for parameter in inspect.signature(made_by(name)).parameters.values()
         if parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+        and (parameter.default is parameter.empty or isinstance(parameter.default, _SCALAR))
     ]
 
 
@@ -294,18 +309,17 @@ def made_by(name: str) -> Callable[..., nn.Module]:
         return pml.factory(name.removeprefix(pml.PREFIX))
     if ":" not in name:
         raise InputError.unknown("loss", name, ["baseline", *names(), "MODULE:ATTRIBUTE"])
-    module, attribute = name.split(":", 1)
-    return _loaded(name, lambda: getattr(importlib.import_module(module), attribute))
+    return _loaded(name, lambda: own_code.load(name))
 
 
 def _loaded(name: str, load: Callable[[], Any]) -> Callable[..., nn.Module]:
     try:
         maker: Callable[..., nn.Module] = load()
         inspect.signature(maker)
-    except (ImportError, AttributeError, TypeError, ValueError) as problem:
+    except Exception as problem:
         raise InputError(
             f"loss is '{name}', which must be an importable callable that returns a "
-            f"torch.nn.Module, as module:attribute ({problem}; looked in {Path.cwd()} and in the "
-            "packages that are installed)."
+            f"torch.nn.Module, as module:attribute ({own_code.reason(problem)}; looked in "
+            f"{Path.cwd()} and in the packages that are installed)."
         ) from None
     return maker

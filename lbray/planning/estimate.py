@@ -54,7 +54,8 @@ def estimate(plan: Plan, measure: Callable[[Cell], float] | None) -> Estimate | 
         if per_epoch is None:
             if measure is None:
                 return None
-            per_epoch, share = measure(cells[0]), 1.0
+            slowest = next((cell for cell in cells if not cell.is_baseline), cells[0])
+            per_epoch, share = measure(slowest), 1.0
         else:
             stored += 1
         seconds += sum(per_epoch * share * cell.max_epochs for cell in cells)

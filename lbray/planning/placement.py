@@ -194,7 +194,8 @@ def place(
         wishes.threads,
         gpus=_gpus_per_worker(machine, wishes),
     )
-    workers = wishes.workers_per_cell or max(2, slots // max(1, len(cells)))
+    rows = min((cell.batch_size for cell in cells), default=slots)
+    workers = wishes.workers_per_cell or min(max(2, slots // max(1, len(cells))), rows)
     if wishes.executor == "actor":
         return actors, "as asked for"
     if wishes.executor == "fused":

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from lbray import losses
+from lbray import backbones, losses
 from lbray.spec import Cell
 from lbray.store import Result, Store
 
@@ -20,8 +20,8 @@ class Plan:
         failed: cells that are recorded as failed, which stay so unless they are to be retried.
         pruned: cells that a scheduler ended, which stay so if this sweep has one too.
         results: the results of all but `missing`, by id.
-        outdated: those of `done` whose loss is in a file that has changed since. They count as
-            done: an id holds the loss's name and parameters, not its code.
+        outdated: by id those of `done` whose loss or backbone is in a file that has changed since,
+            with its name. They count as done: an id holds names and parameters, not code.
     """
 
     missing: tuple[Cell, ...]
@@ -29,7 +29,7 @@ class Plan:
     failed: tuple[Cell, ...]
     pruned: tuple[Cell, ...]
     results: dict[str, Result]
-    outdated: tuple[Cell, ...] = ()
+    outdated: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -43,7 +43,7 @@ def plan(
     """Sort cells by what the store holds of them.
 
     A result that cannot be read counts as none: its cell runs again. So does a failure of a loss
-    whose file has changed since.
+    or backbone whose file has changed since.
 
     Args:
         cells: the experiment's.
@@ -61,7 +61,7 @@ def plan(
         result = store.result(cell.id)
         if result is None or result.status not in final:
             continue
-        if result.status == "failed" and _is_outdated(cell, result):
+        if result.status == "failed" and _changed(cell, result):
             continue
         results[cell.id] = result
 
@@ -69,7 +69,8 @@ def plan(
         return tuple(c for c in cells if c.id in results and results[c.id].status == status)
 
     missing = tuple(cell for cell in cells if cell.id not in results)
-    outdated = tuple(cell for cell in of("done") if _is_outdated(cell, results[cell.id]))
+    changed = {cell.id: _changed(cell, results[cell.id]) for cell in of("done")}
+    outdated = {cell: names for cell, names in changed.items() if names}
     return Plan(missing, of("done"), of("failed"), of("pruned"), results, outdated)
 
 
@@ -81,6 +82,14 @@ def reopen_failed(cells: Sequence[Cell], store: Store) -> None:
             store.cell(cell.id).reopen()
 
 
-def _is_outdated(cell: Cell, result: Result) -> bool:
-    trained_with = result.provenance.get("loss_code")
-    return trained_with is not None and trained_with != losses.code_digest(cell.loss)
+def _changed(cell: Cell, result: Result) -> list[str]:
+    """The loss or the backbone, where it is in a file that is not as it was in training."""
+    digests = {
+        cell.loss: (result.provenance.get("loss_code"), losses.code_digest),
+        cell.backbone: (result.provenance.get("backbone_code"), backbones.code_digest),
+    }
+    return [
+        name
+        for name, (trained_with, digest) in digests.items()
+        if trained_with is not None and trained_with != digest(name)
+    ]

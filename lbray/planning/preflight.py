@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lbray import backbones, data, losses
-from lbray.data import Dataset, Splits
+import torch
+from torch import Tensor
+
+from lbray import backbones, data, losses, streams
+from lbray.data import Dataset
 from lbray.errors import InputError
 from lbray.planning.plan import Plan
 from lbray.spec import Cell
@@ -48,58 +52,49 @@ def preflight(plan: Plan, store: Store, data_root: Path | None, at_once: int) ->
             datasets[cell.dataset] = data.load(cell.dataset, data_root, copy)
     for cell in plan.done + plan.failed:
         _check_same_data(cell, plan.results[cell.id], datasets)
-    class_sizes = {
-        _split_of(cell): _class_sizes(data.split(datasets[cell.dataset], **cell.split_settings))
-        for cell in _unique_by_split(plan.missing)
-    }
-    for cell in _unique_by_loss_and_split(plan.missing):
-        losses.check_training_set(cell.loss, cell.loss_params, class_sizes[_split_of(cell)])
+    widths: dict[tuple[str, str], int] = {}
     largest, unshareable = 0, None
     for dataset, backbone in sorted({(cell.dataset, cell.backbone) for cell in plan.missing}):
         loaded = datasets[dataset]
         network = backbones.check_fit(backbone, loaded.num_classes, loaded.image_shape)
-        width = backbones.latent_width(network, loaded.image_shape)
-        for cell in plan.missing:
-            if (cell.dataset, cell.backbone) == (dataset, backbone) and not cell.is_baseline:
-                losses.fitted(
-                    cell.loss,
-                    cell.loss_params,
-                    num_classes=loaded.num_classes,
-                    embedding_size=width,
-                )
+        widths[dataset, backbone] = backbones.latent_width(network, loaded.image_shape)
         largest = max(largest, sum(p.numel() for p in network.parameters()) * _BYTES_PER_WEIGHT)
-        kind = backbones.unshareable(network)
-        if kind is not None:
-            unshareable = (
-                f"the backbone '{backbone}' has a {kind}, which does not do with each worker's "
-                "share of a batch what it does with the whole"
-            )
+        why_not = backbones.unshareable(network, loaded.image_shape)
+        if why_not is not None:
+            unshareable = f"the backbone '{backbone}' {why_not}"
+    _check_losses(plan.missing, datasets, widths)
     if plan.missing:
         # each cell keeps its best weights; while it runs, the current ones and Adam's moments too
         store.files.check_writable(largest * (len(plan.missing) + 3 * at_once))
     return Preflight(list(datasets.values()), unshareable)
 
 
-def _split_of(cell: Cell) -> tuple[object, ...]:
-    return cell.dataset, *cell.split_settings.values()
-
-
-def _unique_by_split(cells: tuple[Cell, ...]) -> list[Cell]:
-    return list({_split_of(cell): cell for cell in cells}.values())
-
-
-def _unique_by_loss_and_split(cells: tuple[Cell, ...]) -> list[Cell]:
-    keyed = {
-        (cell.loss, *cell.loss_params.items(), *_split_of(cell)): cell
-        for cell in cells
-        if not cell.is_baseline
-    }
-    return list(keyed.values())
-
-
-def _class_sizes(splits: Splits) -> dict[str, int]:
-    counts = splits.train.labels.bincount(minlength=len(splits.classes))
-    return dict(zip(splits.classes, counts.tolist(), strict=True))
+def _check_losses(
+    cells: Sequence[Cell], datasets: Mapping[str, Dataset], widths: Mapping[tuple[str, str], int]
+) -> None:
+    """See that the losses can do with the training images and the latents that they will get."""
+    training: dict[tuple[object, ...], tuple[dict[str, int], Tensor]] = {}
+    rehearsed = set()
+    for cell in cells:
+        split = cell.dataset, *cell.split_settings.values()
+        if split not in training:
+            splits = data.split(datasets[cell.dataset], **cell.split_settings)
+            training[split] = splits.class_sizes, splits.train.labels
+        part = split, cell.backbone, cell.batch_size, cell.loss, *cell.loss_params.items()
+        if cell.is_baseline or part in rehearsed:
+            continue
+        rehearsed.add(part)
+        sizes, labels = training[split]
+        losses.check_training_set(cell.loss, cell.loss_params, sizes)
+        order = torch.randperm(len(labels), generator=streams.generator(cell.seed, "shuffle"))
+        losses.rehearse(
+            cell.loss,
+            cell.loss_params,
+            labels[order[: cell.batch_size]],
+            num_classes=len(sizes),
+            embedding_size=widths[cell.dataset, cell.backbone],
+            max_epochs=cell.max_epochs,
+        )
 
 
 def _check_same_data(cell: Cell, result: Result, datasets: dict[str, Dataset]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Any, Literal, Self
 
 from pydantic import (
@@ -183,7 +183,7 @@ class Cell(BaseModel):
         if not isinstance(loss, str) or not isinstance(params, Mapping):
             return settings
         if loss != BASELINE:
-            settings["loss_params"] = _resolved_params(loss, _frozen(params))
+            settings["loss_params"] = dict(_resolved_params(loss, _as_json(params)))
         elif params:
             raise InputError(f"loss_params is {dict(params)}, but the baseline has no parameters.")
         if loss == BASELINE or _is_zero(settings.get("lambda")):
@@ -195,10 +195,10 @@ class Cell(BaseModel):
             settings["lambda_step"] = DEFAULT_STEP
         if schedule != "step" and _is_between(settings.get("lambda_step"), 0, 1):
             settings["lambda_step"] = None
-        if schedule != "learned" and _is_between(settings.get("loss_learning_rate_factor"), 0, 1e6):
-            learns = _learns(loss, tuple(settings["loss_params"].items()))
-            if not learns:
-                settings["loss_learning_rate_factor"] = 1.0
+        factor = settings.get("loss_learning_rate_factor")
+        if schedule != "learned" and _is_between(factor, 0, 1e6):
+            learns = _learns(loss, _as_json(settings["loss_params"]))
+            settings["loss_learning_rate_factor"] = factor if learns else 1.0
         return settings
 
     @model_validator(mode="after")
@@ -230,7 +230,12 @@ class Cell(BaseModel):
     @classmethod
     def _sentence(cls, problem: ValidationError) -> str:
         first = problem.errors()[0]
-        name = str(first["loc"][0])
+        name, *inner = map(str, first["loc"])
+        if name == "loss_params" and inner:
+            return (
+                f"loss_params: {inner[0]} is {first['input']!r}, but must be a number, text, true, "
+                "false or null."
+            )
         allowed = next(
             field.description
             for key, field in cls.model_fields.items()
@@ -298,31 +303,30 @@ def _default_warmup(loss: str, max_epochs: object) -> int:
     return min(warmup, max_epochs // 5) if isinstance(max_epochs, int) else warmup
 
 
-def _frozen(params: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+def _as_json(params: Mapping[str, Any]) -> str:
+    """Parameters as a key that tells 1 from 1.0 and from true, which are equal as values."""
     for name, value in params.items():
         if not isinstance(value, Scalar):
             raise InputError(f"loss_params: {name} is {value!r}, but must be a single value.")
-    return tuple(params.items())
+    return json.dumps(params)
 
 
-@lru_cache(maxsize=None, typed=True)
-def _resolved_params(loss: str, given: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
+@cache
+def _resolved_params(loss: str, given: str) -> dict[str, Any]:
     """All parameters of a loss, the defaults filled in and numbers of their defaults' kind.
 
     One that data and backbone decide stays None unless it was given. Building the loss once is
     what checks the names and the values.
     """
-    losses.trial(loss, dict(given))
-    defaults = losses.parameters(loss)
-    return {
-        name: _of_kind(defaults[name], value) for name, value in (defaults | dict(given)).items()
-    }
+    params, defaults = json.loads(given), losses.parameters(loss)
+    losses.trial(loss, params)
+    return {name: _of_kind(defaults[name], value) for name, value in (defaults | params).items()}
 
 
-@lru_cache(maxsize=None, typed=True)
-def _learns(loss: str, params: tuple[tuple[str, Any], ...]) -> bool:
+@cache
+def _learns(loss: str, params: str) -> bool:
     """Whether a loss has parameters that the optimiser moves, such as proxies."""
-    return next(losses.trial(loss, dict(params)).parameters(), None) is not None
+    return next(losses.trial(loss, json.loads(params)).parameters(), None) is not None
 
 
 def _of_kind(default: Scalar, value: Scalar) -> Scalar:

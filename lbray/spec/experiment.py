@@ -89,7 +89,7 @@ def load(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Experi
     description = declared.get("description", "")
     if not isinstance(description, str):
         raise InputError(f"{path}: description is {description!r}, but must be text.")
-    shared = declared.get("settings") or {}
+    shared = {} if declared.get("settings") is None else declared["settings"]
     blocks = declared.get("blocks")
     if not isinstance(shared, dict):
         raise InputError(f"{path}: settings is {shared!r}, but must be a mapping of settings.")
@@ -161,6 +161,11 @@ def _expand(block: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             hint = " (a loss's parameters stand with its name: loss: {name: …, margin: 0.2})"
             raise InputError(f"{InputError.unknown('setting', name, _fields())}{hint}")
         axes[name] = _values(name, value)
+    if "loss" not in axes and any(axes.get("lambda", [])):
+        raise InputError(
+            f"lambda is {block['lambda']!r}, but no loss is named that it could weigh; name one, "
+            "or leave lambda out for the baseline."
+        )
     for combination in itertools.product(*axes.values()):
         settings = dict(zip(axes, combination, strict=True))
         yield settings | settings.pop("loss") if "loss" in settings else settings

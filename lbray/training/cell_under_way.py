@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import traceback
 from pathlib import Path
 from typing import Any
 
 import torch
 
-import lbray
-from lbray import losses
+from lbray import backbones, losses, own_code
 from lbray.errors import DamagedArtefact, Diverged, InputError
 from lbray.spec import Cell
 from lbray.store import Result, Store
@@ -18,9 +16,6 @@ from lbray.training.progress import Progress
 from lbray.training.provenance import provenance
 from lbray.training.trainer import Trainer
 from lbray.training.workers import ALONE, Workers
-
-_NOT_OWN = ("site-packages", str(Path(lbray.__file__).parent), "<frozen")
-"""What is in the file names of code that is not the user's own."""
 
 
 class CellUnderWay:
@@ -64,7 +59,7 @@ class CellUnderWay:
         self._data_root = data_root
         self._device = device
         self._workers = workers
-        self._how: dict[str, Any] = provenance(torch.device(device), cell.precision, executor)
+        self._how: dict[str, Any] = provenance(cell, torch.device(device), executor)
         self._how |= {"workers": workers.count, "lanes": lanes}
         if workers.leads:
             self._files.reopen()
@@ -72,7 +67,7 @@ class CellUnderWay:
 
     def begin(self) -> None:
         """Go to the last epoch whose artefacts are sound and come of the same images and the same
-        code of the loss, or to the beginning."""
+        code, or to the beginning."""
         dataset, self._splits = self._store.datasets.prepared(
             self.cell.dataset, self._data_root, self._device, **self.cell.split_settings
         )
@@ -80,6 +75,7 @@ class CellUnderWay:
         self._made_from = {
             "dataset": dataset.fingerprint,
             "loss_code": loss and losses.code_digest(loss),
+            "backbone_code": backbones.code_digest(self.cell.backbone),
         }
         self._how |= {**self._made_from, "dataset_source": dataset.source}
         self._workers.wait_for_each_other()  # all read what the last epoch of any left
@@ -177,14 +173,6 @@ class CellUnderWay:
 
 def _reason(problem: Exception) -> str:
     """One line for people, with the kind of error where the text alone would not tell it."""
-    text = " ".join(str(problem).split()) or "no message"
     if isinstance(problem, (Diverged, InputError, DamagedArtefact)):
-        return text
-    return f"{type(problem).__name__}: {text}{_place(problem)}"
-
-
-def _place(problem: Exception) -> str:
-    """Where in the user's own code it came about, if it did there."""
-    frames = traceback.extract_tb(problem.__traceback__)
-    own = [f for f in frames if not any(part in f.filename for part in _NOT_OWN)]
-    return f" ({own[-1].filename}:{own[-1].lineno}, in {own[-1].name})" if own else ""
+        return " ".join(str(problem).split())
+    return own_code.reason(problem)

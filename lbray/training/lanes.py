@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lbray import streams
 from lbray.training.grouped import GroupedNetwork
 from lbray.training.precision import autocast
 from lbray.training.steps import Steps
@@ -53,8 +52,7 @@ class _Lane:
         self.epoch = epoch
         self.problem: Exception | None = None
         self.steps: Steps | None = None
-        cell, device = trainer.cell, trainer.splits.train.labels.device
-        self._default = streams.Resumable(cell.seed, "default", epoch, device)
+        self._draws = trainer.draws("loss", epoch)
 
     def begin(self) -> None:
         try:
@@ -67,7 +65,7 @@ class _Lane:
         if self.steps is None or self.problem is not None:
             return None
         try:
-            with self._default:
+            with self._draws:
                 return self.steps.total(latents, logits)
         except Exception as problem:
             self.problem = problem

@@ -12,29 +12,31 @@ from typing import Any
 
 import torch
 
-from lbray import __version__
+from lbray import __version__, losses
+from lbray.spec import Cell
 
 _PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn", "ray")
 
 
-def provenance(device: torch.device, precision: str, executor: str) -> dict[str, Any]:
+def provenance(cell: Cell, device: torch.device, executor: str) -> dict[str, Any]:
     """Commit, versions, device, precision, threads and executor, JSON-ready."""
+    of_the_loss = None if cell.is_baseline else losses.package(cell.loss)
     return {
         "lbray": __version__,
         "commit": _commit(),
         "python": platform.python_version(),
-        "packages": _versions(),
+        "packages": _versions((*_PACKAGES, *([of_the_loss] if of_the_loss else []))),
         "device": _device_name(device),
-        "precision": precision,
+        "precision": cell.precision,
         "threads": torch.get_num_threads(),
         "executor": executor,
     }
 
 
 @cache
-def _versions() -> dict[str, str]:
+def _versions(packages: tuple[str, ...]) -> dict[str, str]:
     versions = {}
-    for name in _PACKAGES:
+    for name in packages:
         with suppress(PackageNotFoundError):
             versions[name] = version(name)
     return versions

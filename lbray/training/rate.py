@@ -6,7 +6,9 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-from lbray.data import Split
+from lbray import losses
+from lbray.data import Split, Splits
+from lbray.errors import InputError
 from lbray.spec import Cell
 from lbray.store import Store
 from lbray.training.trainer import Trainer
@@ -27,15 +29,33 @@ def epoch_seconds(
         device: a torch device.
     """
     _, splits = store.datasets.prepared(cell.dataset, data_root, device, **cell.split_settings)
-    share = min(1.0, _BATCHES * cell.batch_size / len(splits.train.labels))
-    few = replace(
-        splits, train=_first(splits.train, share), validation=_first(splits.validation, share)
-    )
-    trainer = Trainer(cell, few)
+    share = _enough(cell, splits)
+    trainer = Trainer(cell, _part(splits, share))
     last = cell.max_epochs - 1
     trainer.run_epoch(last)
     seconds: float = trainer.run_epoch(last)["time/epoch_s"]
     return seconds / share
+
+
+def _enough(cell: Cell, splits: Splits) -> float:
+    """The share of the images that makes the batches, or more where the loss can do nothing with so
+    few."""
+    share = _BATCHES * cell.batch_size / len(splits.train.labels)
+    while share < 1 and not cell.is_baseline:
+        few = _part(splits, share)
+        try:
+            losses.check_training_set(cell.loss, cell.loss_params, few.class_sizes)
+        except InputError:
+            share *= 2
+        else:
+            break
+    return min(share, 1.0)
+
+
+def _part(splits: Splits, share: float) -> Splits:
+    return replace(
+        splits, train=_first(splits.train, share), validation=_first(splits.validation, share)
+    )
 
 
 def _first(split: Split, share: float) -> Split:

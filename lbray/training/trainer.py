@@ -11,6 +11,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from lbray import backbones, losses, streams
 from lbray.data import Splits
+from lbray.errors import DamagedArtefact
 from lbray.spec import Cell
 from lbray.training.balance import LearnedBalance, lambda_at
 from lbray.training.evaluate import evaluate, outputs
@@ -46,7 +47,9 @@ class Trainer:
         device = splits.train.images.device
         with streams.scope(cell.seed, "init"):
             model = backbones.build(cell.backbone, classes, channels)
-            loss = None if cell.is_baseline else _loss(cell, model, splits)
+            # for the baseline too: a network may be another one after it was first called
+            width = backbones.latent_width(model, splits.image_shape)
+            loss = None if cell.is_baseline else _loss(cell, classes, width)
         self.model = model.to(device)
         self._shared_model = workers.model(self.model)
         self._loss = loss
@@ -117,11 +120,19 @@ class Trainer:
         """The training part of `run_epoch`; returns λ (a learned one as it is in the end) and the
         metrics of the training images."""
         steps = self.begin(epoch)
-        with streams.scope(self.cell.seed, "default", epoch):
-            for batch in steps:
-                steps.total(*self._forward(batch)).backward()
-                steps.step()
+        network, loss = (self.draws(purpose, epoch) for purpose in ("network", "loss"))
+        for batch in steps:
+            with network:
+                latents, logits = self._forward(batch)
+            with loss:
+                total = steps.total(latents, logits)
+            total.backward()
+            steps.step()
         return steps.metrics()
+
+    def draws(self, purpose: streams.Purpose, epoch: int) -> streams.Resumable:
+        """A stream of torch's default generators for a part of each step of an epoch."""
+        return streams.Resumable(self.cell.seed, purpose, epoch, self.splits.train.labels.device)
 
     def begin(self, epoch: int) -> Steps:
         """The steps of an epoch, for whoever computes the network and the gradients; the model is
@@ -136,9 +147,10 @@ class Trainer:
             step=cell.lambda_step or 0.0,
         )
         if self._loss is not None:
-            self._loss.start_epoch(epoch, cell.max_epochs)
-            if lam and self._loss.wants_refresh:
-                self._refresh(self._loss, epoch)
+            with streams.scope(cell.seed, "before_epoch", epoch):
+                self._loss.start_epoch(epoch, cell.max_epochs)
+                if lam and self._loss.wants_refresh:
+                    self._refresh(self._loss, epoch)
         device = self.splits.train.labels.device
         dropout = streams.generator(cell.seed, "dropout", epoch, device)
         for module in self._dropouts():
@@ -184,9 +196,13 @@ class Trainer:
         return tensors, {"schedule": schedule, "learning_rates": learning_rates}
 
     def restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
-        """Go back to what `state` returned."""
+        """Go back to what `state` returned.
+
+        Raises:
+            DamagedArtefact: it is of another model or loss.
+        """
         self.load_weights(_below("model.", tensors))
-        self._beside_model.load_state_dict(_below("beside_model.", tensors))
+        _load(self._beside_model, _below("beside_model.", tensors))
         optimizer = self._optimizer.state_dict()
         moments: dict[int, dict[str, Tensor]] = {}
         for name, tensor in _below("optimizer.", tensors).items():
@@ -211,17 +227,45 @@ class Trainer:
         return dict(self.model.state_dict())
 
     def load_weights(self, weights: dict[str, Tensor]) -> None:
-        """Replace the model's parameters and buffers."""
-        self.model.load_state_dict(weights)
+        """Replace the model's parameters and buffers.
+
+        Raises:
+            DamagedArtefact: they are of another model.
+        """
+        _load(self.model, weights)
 
 
-def _loss(cell: Cell, model: nn.Module, splits: Splits) -> losses.LatentLoss:
+def _loss(cell: Cell, num_classes: int, width: int) -> losses.LatentLoss:
     """The loss of a cell, on the CPU; proxies and the like are drawn after the model's weights."""
-    width = backbones.latent_width(model, splits.image_shape)
     params = losses.fitted(
-        cell.loss, cell.loss_params, num_classes=len(splits.classes), embedding_size=width
+        cell.loss, cell.loss_params, num_classes=num_classes, embedding_size=width
     )
     return losses.build(cell.loss, **params)
+
+
+def _load(module: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """As `load_state_dict`, also into buffers that were filled, or changed their shape, since the
+    module was made."""
+    for name, buffer in _buffers(module).items():
+        stored = tensors.get(name)
+        if stored is not None and (buffer is None or buffer.shape != stored.shape):
+            path, _, own_name = name.rpartition(".")
+            setattr(module.get_submodule(path), own_name, stored.clone())
+    try:
+        module.load_state_dict(tensors)
+    except RuntimeError as problem:
+        raise DamagedArtefact(
+            f"the state does not fit: {str(problem).splitlines()[-1].strip()}"
+        ) from None
+
+
+def _buffers(module: nn.Module) -> dict[str, Tensor | None]:
+    """All buffers by their full names, those that are None among them."""
+    return {
+        f"{path}.{name}" if path else name: buffer
+        for path, part in module.named_modules()
+        for name, buffer in part._buffers.items()
+    }
 
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -17,6 +19,23 @@ class Flat(nn.Module):
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         return images.flatten(1), self.linear(images.flatten(1))
+
+
+class Growing(Flat):
+    """Makes a part of itself when it is first called."""
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        if not hasattr(self, "head"):
+            self.head = nn.Linear(64, self.linear.out_features)
+        return images.flatten(1), self.head(images.flatten(1))
+
+
+def lazy(num_classes: int, in_channels: int) -> nn.Module:
+    return backbones.Backbone(nn.Flatten(), nn.LazyLinear(num_classes))
+
+
+def refusing(num_classes: int, in_channels: int) -> nn.Module:
+    raise KeyError("width")
 
 
 class OnlyLogits(Flat):
@@ -75,10 +94,22 @@ def test_logits_come_from_the_latents_alone():
         ("nowhere:Net", (3, 32, 32), "must be an importable callable"),
         (f"{__name__}:Absent", (3, 32, 32), "must be an importable callable"),
         (f"{__name__}:Flat", (1, 9, 9), "cannot take images of 1×9×9"),
+        (f"{__name__}:lazy", (1, 8, 8), "has layers that make theirs when they are first called"),
+        (f"{__name__}:Growing", (1, 8, 8), "made head.bias when it was first called"),
+        ("syntax_error:Net", (1, 8, 8), "SyntaxError: invalid syntax (syntax_error.py, line 1)"),
+        (f"{__name__}:refusing", (1, 8, 8), "(KeyError: 'width' ("),
         (f"{__name__}:OnlyLogits", (1, 8, 8), "must return latents [B, d] and logits [B, 10]"),
     ],
 )
-def test_what_does_not_fit_is_one_sentence(name: str, shape: tuple[int, int, int], sentence: str):
+def test_what_does_not_fit_is_one_sentence(
+    name: str,
+    shape: tuple[int, int, int],
+    sentence: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    (tmp_path / "syntax_error.py").write_text("class Net(:\n")
+    monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(InputError) as problem:
         backbones.check_fit(name, 10, shape)
     assert sentence in str(problem.value)
@@ -91,16 +122,53 @@ def test_checking_a_fit_leaves_the_random_state_alone():
     assert torch.equal(torch.get_rng_state(), before)
 
 
+class Small(backbones.Backbone):
+    """A backbone with one more module in its trunk."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__(
+            nn.Sequential(nn.Conv2d(3, 4, 3), inner, nn.Flatten(), nn.LazyLinear(6)),
+            nn.Linear(6, 10),
+        )
+        self(torch.zeros(1, 3, 32, 32))
+
+
+class Idle(nn.Module):
+    """Has a parameter that it does not use."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(1))
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        return maps
+
+
+class Viewing(nn.Module):
+    """Takes no empty batch."""
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        return maps.reshape(len(maps), -1)
+
+
 @pytest.mark.parametrize(
-    ("network", "kind"),
+    ("network", "why_not"),
     [
-        (backbones.build("cnn", 10, 1), None),
         (backbones.build("vgg16", 10, 3), None),
         (backbones.build("resnet18", 10, 3), None),
-        (backbones.build("efficientnet_b0", 10, 3), "StochasticDepth"),
-        (nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4)), "BatchNorm1d"),
-        (nn.Sequential(nn.Linear(4, 4), nn.Dropout1d()), "Dropout1d"),
+        (backbones.build("efficientnet_b0", 10, 3), "has a StochasticDepth, which does not do"),
+        (Small(nn.Dropout2d()), "has a Dropout2d, which does not do"),
+        (Small(nn.BatchNorm2d(4)), None),
+        (Small(nn.BatchNorm2d(4, affine=False)), "has a BatchNorm2d, which does not do"),
+        (Small(nn.BatchNorm2d(4, momentum=None)), "has a BatchNorm2d, which does not do"),
+        (Small(nn.BatchNorm2d(4, track_running_stats=False)), "has a BatchNorm2d, which does not"),
+        (Small(Idle()), "does not use its parameter trunk.1.scale in training"),
+        (Small(Viewing()), "cannot take a share of a batch that is empty"),
     ],
+    ids=str,
 )
-def test_what_workers_cannot_share_is_named(network: nn.Module, kind: str | None):
-    assert backbones.unshareable(network) == kind
+def test_what_workers_cannot_share_is_named(network: nn.Module, why_not: str | None):
+    before = torch.get_rng_state()
+    found = backbones.unshareable(network, (3, 32, 32))
+    assert found is None if why_not is None else found.startswith(why_not)
+    assert torch.equal(torch.get_rng_state(), before)

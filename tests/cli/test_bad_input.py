@@ -12,13 +12,33 @@ from lbray.cli import main
 
 GOOD = "settings: {dataset: digits, seed: 0, max_epochs: 1}\nblocks: [{loss: baseline}]\n"
 
+FUNCTIONS = """
+from torch import nn
+
+def plain(latents, labels): return latents.mean()
+
+class Loss(nn.Module):
+    def __init__(self, embedding_size, heads=1, scale=1):
+        super().__init__()
+        if embedding_size % heads:
+            raise ValueError(f"heads is {heads}, but must divide {embedding_size}")
+        assert scale, "scale must not be 0"
+
+class Vector(Loss):
+    def forward(self, latents, labels): return latents[:, 0]
+
+class Raising(Loss):
+    def forward(self, latents, labels): return {}["margin"]
+"""
+
 
 @pytest.fixture
 def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("ray.init", lambda **_: pytest.fail("Ray was started"))
     (tmp_path / "good.yaml").write_text(GOOD)
-    (tmp_path / "functions.py").write_text("def plain(latents, labels): return latents.mean()\n")
+    (tmp_path / "functions.py").write_text(FUNCTIONS)
+    (tmp_path / "unfinished.py").write_text("class Loss(\n")
 
     def run(*words: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["lbray", *words])
@@ -53,6 +73,28 @@ def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.Capture
             "loss magnet: clusters is 200, but must be at most ",
         ),
         (["loss={name: latent_boost, clusters: 0}", "lambda=0.5"], "clusters is 0, but must be a "),
+        (
+            ["loss=functions:Vector", "lambda=0.5"],
+            "the loss Vector returned a tensor of shape [128], but must return one number",
+        ),
+        (
+            ["loss=functions:Raising", "lambda=0.5"],
+            "cannot be called with latents [128, 64] and labels [128]: KeyError: 'margin' (",
+        ),
+        (
+            ["loss={name: functions:Vector, heads: 48}", "lambda=0.5"],
+            "heads is 48, but must divide 64.",
+        ),
+        (
+            ["loss={name: functions:Vector, scale: .inf}", "lambda=0.5"],
+            "loss_params: scale is inf, but must be a number, text, true, false or null.",
+        ),
+        (
+            ["loss={name: functions:Vector, scale: 0}", "lambda=0.5"],
+            "loss functions:Vector cannot be made: AssertionError: scale must not be 0 (",
+        ),
+        (["loss=unfinished:Loss", "lambda=0.5"], "must be an importable callable"),
+        (["dataset=folder:~nobodyx/a", "backbone=cnn"], "no such user is known"),
         (["seed=[0, 0]"], "seed: 0 stands twice in [0, 0]"),
         (["seed=[]"], "seed is an empty list, so the grid has no cells"),
         (["train_size=5000"], "train_size is 5000"),

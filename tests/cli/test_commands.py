@@ -9,7 +9,7 @@ import pytest
 import torch
 from sweeps import left_behind
 
-from lbray import losses
+from lbray import losses, own_code
 from lbray.cli import main
 from lbray.cli.options import parse_overrides
 from lbray.losses import registry
@@ -86,8 +86,10 @@ def test_run_needs_a_lambda_for_a_loss(call):
 OWN = """
 from torch import nn
 class Own(nn.Module):
+    calls = 0
     def forward(self, latents, labels):
-        return {}
+        self.calls += 1
+        return {} if self.calls > 1 else latents.mean()
 """
 
 
@@ -98,7 +100,7 @@ def test_a_failed_cell_is_tried_again_and_a_changed_file_is_told(
         (tmp_path / "changing.py").write_text(OWN.format(body))
         sys.modules.pop("changing", None)
         registry.made_by.cache_clear()
-        registry.code_digest.cache_clear()
+        own_code.digest.cache_clear()
         return call("run", *CELL, "loss=changing:Own", "lambda=0.5")
 
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
@@ -108,7 +110,7 @@ def test_a_failed_cell_is_tried_again_and_a_changed_file_is_told(
     assert wrong in json.loads(out)["reason"]
     code, out, _ = run_with("latents.nonsense")
     assert code == 1
-    assert f"({tmp_path / 'changing.py'}:5, in forward)" in json.loads(out)["reason"]
+    assert f"({tmp_path / 'changing.py'}:7, in forward)" in json.loads(out)["reason"]
     code, _, err = run_with("latents.square().mean()")
     assert (code, "epoch 2" in err) == (0, True)
     code, _, err = run_with("latents.square().sum() * 0.01")
@@ -121,13 +123,16 @@ def test_run_says_when_a_cell_failed(call, tmp_path: Path):
     (tmp_path / "own.py").write_text(
         "from torch import nn\n"
         "class Raising(nn.Module):\n"
+        "    calls = 0\n"
         "    def forward(self, latents, labels):\n"
-        "        raise RuntimeError('no')\n"
+        "        self.calls += 1\n"
+        "        if self.calls > 1: raise RuntimeError('no')\n"
+        "        return latents.mean()\n"
     )
     code, out, _ = call("run", *CELL, "loss=own:Raising", "lambda=0.5")
     assert code == 1
     own = tmp_path / "own.py"
-    assert json.loads(out)["reason"] == f"RuntimeError: no ({own}:4, in forward)"
+    assert json.loads(out)["reason"] == f"RuntimeError: no ({own}:6, in forward)"
 
 
 def test_a_dry_run_lists_what_would_run(call, tmp_path: Path):

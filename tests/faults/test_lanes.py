@@ -35,8 +35,13 @@ import os
 from torch import nn
 
 class Dying(nn.Module):
+    calls = 0
+
     def forward(self, latents, labels):
-        os._exit(9)
+        self.calls += 1
+        if self.calls == 2:
+            os._exit(9)
+        return latents.square().mean()
 """
 
 

@@ -33,6 +33,12 @@ def test_a_few_long_cells_share_the_devices_and_a_few_short_ones_do_not():
     assert "nothing is known" in why
 
 
+def test_a_group_has_no_more_workers_than_a_batch_has_images():
+    many = Machine.of(cores=64, gpus=0)
+    placement, _ = place(cells(1, batch_size=8), many, Wishes(), seconds=1e5)
+    assert (placement.executor, placement.workers_per_cell) == ("ddp", 8)
+
+
 def test_short_cells_share_a_group_until_its_start_is_a_tenth_of_its_time():
     wishes = Wishes(workers_per_cell=2)
     placement, _ = place(cells(60), CORES, wishes, seconds=16.0)  # 10 s in a group of two

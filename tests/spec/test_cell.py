@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 from pydantic import ValidationError
+from torch import nn
 
 from lbray.errors import InputError
 from lbray.spec import Cell
@@ -98,6 +99,33 @@ def test_the_baseline_has_no_schedule():
 
 def test_all_settings_are_covered_by_the_test_above():
     assert len(Cell.field_names()) == 21
+
+
+class Scaled(nn.Module):
+    """A loss of a user's own, with a parameter whose default tells no kind, and one that no file
+    can give."""
+
+    def __init__(self, scale=None, dims: tuple[int, ...] = (1, 2)) -> None:
+        super().__init__()
+
+
+def test_what_was_seen_before_does_not_change_a_cell():
+    ids = [
+        cell(loss=f"{__name__}:Scaled", loss_params={"scale": scale}, **{"lambda": 0.5}).id
+        for scale in (1, 1.0, True, 1)
+    ]
+    assert len(set(ids)) == 3
+    assert ids[0] == ids[3]
+    cell(loss="magnet", loss_params={"alpha": 1}, **{"lambda": 0.5})
+    with pytest.raises(InputError, match="alpha is True, but must be a number"):
+        cell(loss="magnet", loss_params={"alpha": True}, **{"lambda": 0.5})
+
+
+def test_a_parameter_that_no_file_can_give_keeps_its_default():
+    name = f"{__name__}:Scaled"
+    assert cell(loss=name, **{"lambda": 0.5}).loss_params == {"scale": None}
+    with pytest.raises(InputError, match=r"unknown parameter of the loss .* 'dims'"):
+        cell(loss=name, loss_params={"dims": 3}, **{"lambda": 0.5})
 
 
 def test_lambda_zero_is_the_baseline_whatever_the_loss():

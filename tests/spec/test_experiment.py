@@ -81,7 +81,7 @@ def test_a_longer_grid_keeps_the_ids_of_the_shorter(tmp_path: Path):
 
 
 def test_overrides_reach_every_block(tmp_path: Path):
-    text = "settings: {seed: 0}\nblocks: [{dataset: cifar10}, {dataset: digits, lambda: 0.5}]"
+    text = "settings: {seed: 0}\nblocks: [{dataset: cifar10}, {dataset: digits, batch_size: 64}]"
     cells = load(tmp_path, text, dataset="fashion_mnist", seed=[4, 5], name="other").cells()
     assert {(cell.dataset, cell.seed) for cell in cells} == {
         ("fashion_mnist", 4),
@@ -96,6 +96,10 @@ BLOCK = "blocks: [{{dataset: digits, {}}}]"
     ("text", "sentence"),
     [
         (BLOCK.format("seed: [0, 1, 1]"), "seed: 1 stands twice in [0, 1, 1]"),
+        (
+            BLOCK.format("seed: 0, lambda: [0.25, 0.5]"),
+            "block 1: lambda is [0.25, 0.5], but no loss is named that it could weigh",
+        ),
         (BLOCK.format("seed: 0, lambda: []"), "lambda is an empty list, so the grid has no cells"),
         (BLOCK.format("seed: 0, lamda: 0.5"), "unknown setting 'lamda'; did you mean 'lambda'?"),
         (BLOCK.format("seed: 0, seed: 1"), "the key 'seed' stands twice"),

@@ -26,8 +26,13 @@ class Diverging(nn.Module):
         return latents.sum() * torch.nan
 
 class Dying(nn.Module):
+    calls = 0
+
     def forward(self, latents, labels):
-        os._exit(9)
+        self.calls += 1
+        if self.calls == 2:
+            os._exit(9)
+        return latents.square().mean()
 '''
 
 

@@ -69,6 +69,31 @@ class Exploding(nn.Module):
         return latents, self.head(latents)
 
 
+class Remembering(nn.Module):
+    """A loss whose memory is filled, and grows, as it goes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", None)
+        self.register_buffer("queue", torch.empty(0, 64))
+
+    def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
+        if self.mean is None:
+            self.mean = latents.mean(dim=0).detach()
+        distance = (latents[:, None] - torch.stack([self.mean, *self.queue])).square().mean()
+        self.queue = torch.cat([self.queue, latents[:1].detach()])[-12:]
+        return distance
+
+
+class Forgetting(nn.Module):
+    """A loss that has one more buffer after its first batch."""
+
+    def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
+        if not hasattr(self, "first"):
+            self.register_buffer("first", latents.detach().clone())
+        return latents.square().mean()
+
+
 CELL = small_cell(loss="latent_boost", max_epochs=5, seed=3, **{"lambda": 0.5})
 
 
@@ -203,6 +228,18 @@ def test_killed_before_any_write_a_cell_loses_at_most_that_epoch(
     assert_same(store, result, undisturbed)
 
 
+@pytest.mark.parametrize("loss", ["Remembering", "Forgetting"])
+def test_a_loss_that_grows_survives_an_interruption(store: Store, tmp_path: Path, loss: str):
+    cell = small_cell(loss=f"{__name__}:{loss}", max_epochs=4, **{"lambda": 0.5})
+    assert run_cell(cell, store, reporter=StopAfter(2)) is None
+    interrupted = run_cell(cell, store)
+    undisturbed = run_cell(cell, other := Store(str(tmp_path / "other")))
+    assert interrupted.status == undisturbed.status == "done", interrupted.reason
+    assert metrics(interrupted) == metrics(undisturbed)
+    assert history(store, cell) == history(other, cell)
+    assert interrupted.weights_sha256 == undisturbed.weights_sha256
+
+
 @pytest.mark.parametrize("name", ["resume.safetensors", "best.safetensors"])
 @pytest.mark.parametrize("damage", ["truncate", "flip", "remove"])
 def test_a_damaged_checkpoint_is_never_used(store: Store, undisturbed, name: str, damage: str):
@@ -217,8 +254,8 @@ def test_a_damaged_checkpoint_is_never_used(store: Store, undisturbed, name: str
     assert_same(store, run_cell(CELL, store), undisturbed)
 
 
-@pytest.mark.parametrize("changed", ["dataset", "loss_code"])
-def test_what_was_trained_on_other_images_or_another_loss_is_not_continued(
+@pytest.mark.parametrize("changed", ["dataset", "loss_code", "backbone_code"])
+def test_what_was_trained_on_other_images_or_by_other_code_is_not_continued(
     store: Store, undisturbed, changed: str
 ):
     assert run_cell(CELL, store, reporter=StopAfter(3)) is None
@@ -255,6 +292,13 @@ def test_no_better_accuracy_for_a_while_cuts_the_rate_and_then_stops(store: Stor
     assert result.metrics["epochs/stopped"] == 8
     rates = [epoch["lr"] for epoch in store.cell(cell.id).history()]
     assert rates == pytest.approx([1e-9] * 4 + [2e-10] * 3 + [4e-11])
+
+
+def test_the_package_of_the_loss_is_recorded(store: Store):
+    name = "pml:ContrastiveLoss"
+    cell = small_cell(loss=name, max_epochs=1, **{"lambda": 0.5})
+    packages = run_cell(cell, store).provenance["packages"]
+    assert packages["pytorch-metric-learning"] == version("pytorch-metric-learning")
 
 
 def test_a_loss_that_is_not_a_number_is_recorded_with_epoch_step_and_loss(store: Store):

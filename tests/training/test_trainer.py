@@ -161,6 +161,61 @@ def test_during_warm_up_a_cell_is_the_baseline_of_its_seed():
     assert boosted.weights().keys() == baseline.weights().keys()
 
 
+class Drawing(nn.Module):
+    """A backbone of a user's own: torch's dropout, and an offset drawn when it is first called."""
+
+    def __init__(self, num_classes: int, in_channels: int) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout()
+        self.head = nn.Linear(64, num_classes)
+        self.register_buffer("offset", torch.zeros(64))
+        self.begun = False
+        self.masks: list[torch.Tensor] = []
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        if not self.begun:
+            self.begun, self.offset = True, torch.rand(64)
+        latents = images.flatten(1) + self.offset
+        if self.training:
+            mask = self.dropout(torch.ones_like(latents))
+            self.masks.append(mask)
+            latents = latents * mask
+        return latents, self.head(latents)
+
+
+class DrawingLoss(nn.Module):
+    """A loss of a user's own that draws random numbers before an epoch and in its steps."""
+
+    def start_epoch(self, epoch: int, max_epochs: int) -> None:
+        self.noise = torch.rand(()).item()
+
+    def forward(self, latents, labels) -> torch.Tensor:
+        return (latents * torch.randn_like(latents)).mean() * self.noise
+
+
+def test_what_a_network_draws_does_not_depend_on_the_loss():
+    settings = {"backbone": f"{__name__}:Drawing"}
+    baseline = small_cell(**settings)
+    drawing = small_cell(loss=f"{__name__}:DrawingLoss", **settings | {"lambda": 0.5})
+    trainers = [Trainer(cell, splits_of(cell)) for cell in (baseline, drawing)]
+    torch.testing.assert_close(*(trainer.weights() for trainer in trainers), rtol=0, atol=0)
+    for trainer in trainers:
+        trainer.train_epoch(0)
+    masks, others = (trainer.model.masks for trainer in trainers)
+    assert len(masks) == 5
+    torch.testing.assert_close(masks, others, rtol=0, atol=0)
+
+
+def test_what_a_loss_draws_is_decided_by_the_seed_and_the_epoch():
+    cell = small_cell(loss=f"{__name__}:DrawingLoss", **{"lambda": 0.5})
+    trainers = [Trainer(cell, splits_of(cell)) for _ in range(2)]
+    first, second = (trainer.train_epoch(0) for trainer in trainers)
+    assert first == second
+    noise = trainers[0]._loss.module.noise
+    trainers[0].train_epoch(1)
+    assert trainers[0]._loss.module.noise != noise == trainers[1]._loss.module.noise
+
+
 def test_with_lambda_zero_the_distance_loss_is_not_evaluated(monkeypatch: pytest.MonkeyPatch):
     cell = small_cell(loss="magnet", warmup_epochs=1, **{"lambda": 0.5})
     trainer = Trainer(cell, splits_of(cell))

@@ -1,0 +1,50 @@
+"""Code that is the user's own: losses and backbones that are named as ``module:attribute``."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import sys
+import traceback
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+_NOT_OWN = ("site-packages", str(Path(__file__).parent), "<frozen")
+"""What is in the file names of code that is not the user's own."""
+
+
+def load(name: str) -> Any:
+    """What a ``module:attribute`` names.
+
+    Raises:
+        Exception: whatever comes of importing the module.
+    """
+    module, attribute = name.split(":", 1)
+    return getattr(importlib.import_module(module), attribute)
+
+
+@cache
+def digest(name: str) -> str | None:
+    """Sixteen digits that tell one state of the file of a ``module:attribute`` from another; None
+    if it is in none.
+
+    Raises:
+        Exception: see `load`.
+    """
+    load(name)
+    file = sys.modules[name.partition(":")[0]].__file__
+    return None if file is None else hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16]
+
+
+def reason(problem: BaseException) -> str:
+    """What went wrong, in one line for people: the kind of error, what it says, and where in the
+    user's own code it came about, if it did there."""
+    text = " ".join(str(problem).split()) or "no message"
+    return f"{type(problem).__name__}: {text}{_place(problem)}"
+
+
+def _place(problem: BaseException) -> str:
+    frames = traceback.extract_tb(problem.__traceback__)
+    own = [f for f in frames if not any(part in f.filename for part in _NOT_OWN)]
+    return f" ({own[-1].filename}:{own[-1].lineno}, in {own[-1].name})" if own else ""
