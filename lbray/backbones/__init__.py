@@ -7,6 +7,7 @@ from lbray.backbones.registry import (
     check_fit,
     check_name,
     code_digest,
+    description,
     names,
     own_names,
 )
@@ -19,6 +20,7 @@ __all__ = [
     "check_fit",
     "check_name",
     "code_digest",
+    "description",
     "latent_width",
     "names",
     "own_names",

@@ -6,6 +6,7 @@ processes of a sweep never need it.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 
 import torch
@@ -17,6 +18,7 @@ from lbray.backbones.cnn import cnn
 from lbray.backbones.resnet import resnet50
 from lbray.backbones.torchvision_model import torchvision_model
 from lbray.backbones.vgg import vgg16
+from lbray.docstrings import sections
 from lbray.errors import InputError
 
 _BACKBONES: dict[str, Callable[[int, int], nn.Module]] = {
@@ -29,6 +31,11 @@ _BACKBONES: dict[str, Callable[[int, int], nn.Module]] = {
 def own_names() -> tuple[str, ...]:
     """The backbones of lbray itself."""
     return tuple(_BACKBONES)
+
+
+def description(name: str) -> str:
+    """What a backbone of lbray itself is: its docstring, without its arguments."""
+    return sections(inspect.getdoc(_BACKBONES[name]) or "")[0].strip()
 
 
 def names() -> tuple[str, ...]:

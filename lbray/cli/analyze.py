@@ -40,7 +40,7 @@ def analyze(
     maps: MapChoice,
     paper_mode: bool,
 ) -> int:
-    """Print the tables of EXPERIMENT (its name, or its YAML file) from its stored cells alone.
+    """Print the tables of EXPERIMENT (its name, or its YAML file) from its stored cells.
 
     With --out, write them as text, Markdown, LaTeX and CSV too, every figure as PDF and PNG, and
     report.html: one page with the findings, an explorer of the latents, the figures and tables.

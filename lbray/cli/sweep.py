@@ -68,7 +68,13 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="For exploring: asha or median ends poor cells early, pbt moves λ; no table has them.",
 )
-@click.option("--tracker", "trackers", multiple=True, metavar="NAME", help="Also report to this.")
+@click.option(
+    "--tracker",
+    "trackers",
+    multiple=True,
+    metavar="NAME",
+    help="Also report to this: mlflow, wandb or tensorboard.",
+)
 @click.option("--retry-failed", is_flag=True, help="Run cells again that are recorded as failed.")
 @click.option("--dry-run", is_flag=True, help="Say what would run, and start nothing.")
 @click.option(

@@ -26,7 +26,8 @@ class LatentBoost(ClusteredLoss):
     total). The term of sample n of class C is
     ``‖r_n − μ_C‖² / 2σ_C² + α + log(Σ β·exp(−‖r_n − μ_c‖² / 2σ_c²) + ε)`` over the other classes c
     (Eq. 11), and the loss is the mean of the terms. With E the epoch, from 0, of E_total,
-    ``α = 1 + α₀·exp(−E / (1.05·E_total))`` and ``β = max(β₀·(1 − E / (0.2·E_total)), ε)`` (Eq. 10).
+    ``α = 1 + α₀·exp(−E / (1.05·E_total))`` and ``β = max(β₀·(1 − E / (0.2·E_total)), ε)`` (Eq. 10);
+    ε is 1e-8.
 
     What the paper leaves open is a setting:
 
@@ -38,7 +39,7 @@ class LatentBoost(ClusteredLoss):
             part between classes has no gradient after a fifth of the training.
         sigma: whose variance a distance to another class is measured in: that class's
             (``negative``, as printed) or the sample's own class's (``anchor``).
-        pca_threshold: in (0, 1]; None for "Latent Boost w/o PCA".
+        pca_threshold: in (0, 1]; None (in a file, null) for "Latent Boost w/o PCA".
         variance_grad: let the gradient flow through σ². Within classes the terms then sum to a
             constant.
         hinge: take the positive part of each term; not in Eq. 11. With `beta` a factor, the terms

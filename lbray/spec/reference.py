@@ -24,7 +24,7 @@ _TYPES = {
 
 
 def markdown() -> str:
-    """Two sections: every setting of a cell, and every loss with its parameters."""
+    """Three sections: every setting of a cell, every backbone, every loss with its parameters."""
     meanings = sections(inspect.getdoc(Cell) or "")[1]["Attributes"]
     settings = [
         (
@@ -39,7 +39,14 @@ def markdown() -> str:
     ]
     heading = ("setting", "type", "default", "may be", "what it is", "in the id")
     return "\n\n".join(
-        ["## Settings", _table(heading, settings), "## Losses", *map(_loss, losses.names())]
+        [
+            "## Settings",
+            _table(heading, settings),
+            "## Backbones",
+            *map(_backbone, backbones.own_names()),
+            "## Losses",
+            *map(_loss, losses.names()),
+        ]
     )
 
 
@@ -82,6 +89,10 @@ def _in_the_id(name: str) -> str:
     return "yes; fixed in the baseline" if name in {*OF_THE_BASELINE} - {"loss"} else "yes"
 
 
+def _backbone(name: str) -> str:
+    return f"### `{name}`\n\n{_unquoted(backbones.description(name))}"
+
+
 def _loss(name: str) -> str:
     loss = losses.describe(name)
     rows = [
@@ -93,9 +104,15 @@ def _loss(name: str) -> str:
         [
             f"### `{name}`",
             loss.title + (warmup if loss.default_warmup_epochs else ""),
+            _unquoted(loss.text),
             _table(("parameter", "default", "what it is"), rows),
         ]
     )
+
+
+def _unquoted(text: str) -> str:
+    """A docstring's text as Markdown."""
+    return text.replace("``", "`")
 
 
 def _yaml(value: object) -> str:
@@ -108,4 +125,4 @@ def _code(words: Iterable[str]) -> str:
 
 def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [heading, ["---"] * len(heading), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |".replace("``", "`") for cells in lines)
+    return "\n".join(_unquoted(f"| {' | '.join(cells)} |") for cells in lines)
