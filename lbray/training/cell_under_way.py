@@ -79,13 +79,11 @@ class CellUnderWay:
         }
         self._how |= {**self._made_from, "dataset_source": dataset.source}
         self._workers.wait_for_each_other()  # all read what the last epoch of any left
-        self.trainer = Trainer(self.cell, self._splits, self._workers)
-        self.progress = Progress()
+        self._start_anew()
         try:
             self._continue()
         except DamagedArtefact:
-            self.trainer = Trainer(self.cell, self._splits, self._workers)
-            self.progress = Progress()
+            self._start_anew()
 
     @property
     def exhausted(self) -> bool:
@@ -140,6 +138,10 @@ class CellUnderWay:
             self._files.finish(result)
         self._workers.wait_for_each_other()
         return result if self._workers.leads else self._store.result(self.cell.id)
+
+    def _start_anew(self) -> None:
+        self.trainer = Trainer(self.cell, self._splits, self._workers)
+        self.progress = Progress()
 
     def _continue(self) -> None:
         resume = self._files.resume()
