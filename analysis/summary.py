@@ -8,6 +8,7 @@ from collections.abc import Hashable
 import pandas as pd
 
 from analysis.convergence import EPOCHS, REACHED
+from analysis.selection import chosen_treatments
 from analysis.setting import SETTING, TREATMENT
 from analysis.significance import hedges_g, holm, sign_flip_p, smallest_p
 from analysis.statistics import Interval, mean_interval, shared_pairs_interval
@@ -75,7 +76,7 @@ def summarise(frame: pd.DataFrame) -> pd.DataFrame:
         `g` (Hedges' g of these), `p` (exact two-sided sign-flip), `smallest_p` (that so many pairs
         allow), `p_holm` (`p` adjusted for the family: all differences of one metric in one
         setting), `survives` (`p_holm` is at most 0.05), `censored`,
-        `exhausted`, and `chosen`: whether this λ has the loss's best mean validation accuracy.
+        `exhausted`, and `chosen`: whether it is the loss's λ by `chosen_treatments`.
 
         For ``epochs/to_baseline`` the mean is the restricted mean up to the longest time that every
         treatment of the setting was watched, `difference` is that of two such means, `censored`
@@ -86,7 +87,7 @@ def summarise(frame: pd.DataFrame) -> pd.DataFrame:
     rows: list[dict[str, object]] = []
     for setting, cells in frame.groupby(SETTING, dropna=False, sort=False):
         baseline = cells[cells["loss"] == "baseline"].set_index("seed")
-        chosen = _chosen(cells)
+        chosen = set(chosen_treatments(cells).values())
         made = []
         for treatment, group in cells.groupby(TREATMENT, sort=False):
             known = {
@@ -175,12 +176,3 @@ def _with_holm(rows: list[dict[str, object]]) -> list[dict[str, object]]:
         row | {"p_holm": p, "survives": bool(p <= SIGNIFICANT)}
         for row, p in zip(rows, adjusted, strict=True)
     ]
-
-
-def _chosen(cells: pd.DataFrame) -> set[Hashable]:
-    """Per loss, the treatment with the best mean validation accuracy; test is not consulted."""
-    losses = cells[cells["loss"] != "baseline"]
-    if losses.empty:
-        return set()
-    accuracy = losses.groupby(TREATMENT, sort=False)["val/acc"].mean()
-    return set(accuracy.groupby(level="loss_label").idxmax())

@@ -10,11 +10,12 @@ from pathlib import Path
 import pandas as pd
 from tabulate import tabulate
 
-from analysis.across import FEWEST_DATASETS
+from analysis.across import ENOUGH_RUNS, FEWEST_DATASETS, FEWEST_RUNS
 from analysis.convergence import EPOCHS
 from analysis.loss_names import shared_settings, with_short_names
-from analysis.setting import SETTING, TREATMENT
+from analysis.setting import TREATMENT, of_setting
 from analysis.summary import OF_PAIRS, SIGNIFICANT
+from analysis.treatments import settings, treatment_name
 
 _LATEX = {
     "λ": r"$\lambda$",
@@ -123,14 +124,8 @@ def tables(
     """
     labels = summary["loss_label"].unique()
     summary = with_short_names(summary, labels)
-    varying = [name for name in SETTING if summary[name].nunique(dropna=False) > 1]
-    named = ["dataset", "backbone", *(n for n in varying if n not in {"dataset", "backbone"})]
     made = []
-    for _, group in summary.groupby(SETTING, dropna=False, sort=False):
-        first = group.iloc[0]
-        title = ", ".join(
-            str(first[name]) if name in named[:2] else f"{name}={first[name]}" for name in named
-        )
+    for title, group in settings(summary):
         made.append(_means(title, group))
         if group["metric"].isin(STRUCTURE).any():
             made.append(_measures(f"{title}: structure of the latents", group, STRUCTURE))
@@ -139,7 +134,7 @@ def tables(
         if group["pairs"].any():
             made.append(_differences(title, group))
         if choices is not None and len(choices):
-            own = with_short_names(choices, labels).merge(group[SETTING].iloc[:1], on=SETTING)
+            own = of_setting(with_short_names(choices, labels), group.iloc[0])
             if len(own) and own["naive"].notna().any():
                 made.append(_choices(title, own))
     if comparison is not None and len(comparison):
@@ -153,6 +148,7 @@ def _means(title: str, group: pd.DataFrame) -> Table:
     notes = [_INTERVALS]
     if group["chosen"].any():
         notes.append("* the loss's best λ by mean validation accuracy; test had no say in it.")
+        notes += _not_eligible(group)
     if _has_single(group, COLUMNS):
         notes.append(_SINGLE)
     if _f1_agrees(group):
@@ -161,6 +157,14 @@ def _means(title: str, group: pd.DataFrame) -> Table:
     if len(timed):
         notes += [_epochs_to_baseline(timed), _NO_INTERVAL]
     return _of_means(title, group, COLUMNS, notes)
+
+
+def _not_eligible(group: pd.DataFrame) -> list[str]:
+    """A sentence on the λ that have fewer seeds than another of their loss."""
+    seeds = group[group["metric"] == "val/acc"]
+    fewer = seeds[seeds["n"] < seeds.groupby("loss_label")["n"].transform("max")]
+    names = [f"{treatment_name(row, group)} (n = {row['n']})" for _, row in fewer.iterrows()]
+    return [f"Could not be chosen, as others have more seeds: {'; '.join(names)}."] if names else []
 
 
 def _epochs_to_baseline(timed: pd.DataFrame) -> str:
@@ -303,16 +307,19 @@ def _comparison(comparison: pd.DataFrame) -> Table:
         ]
         for _, row in comparison.iterrows()
     ]
+    first = comparison.iloc[0]
+    each, unused = first["runs"] // first["settings"], int(comparison["unused"].sum())
     notes = [
         "IQM: interquartile mean of test accuracy over all runs. P(improves): the probability "
-        "that a run beats the baseline's on the same setting. In brackets 95% intervals by a "
-        "bootstrap stratified by setting; λ as each setting's validation chose it."
+        "that a run beats the baseline's on the same setting. λ as each setting's validation chose "
+        f"it; of each setting {each} seed{'s' if each > 1 else ''} that all losses have"
+        + (f", so that {unused} other runs are left out." if unused else "."),
+        _bootstrap(each),
     ]
-    settings = int(comparison["settings"].max())
-    if settings < FEWEST_DATASETS:
+    if first["datasets"] < FEWEST_DATASETS:
         notes.append(
-            f"No critical-difference diagram: {settings} settings, and mean ranks over fewer than "
-            f"{FEWEST_DATASETS} cannot tell methods apart."
+            f"No critical-difference diagram: {first['datasets']} datasets, and mean ranks over "
+            f"fewer than {FEWEST_DATASETS} cannot tell methods apart."
         )
     return Table(
         "All settings together",
@@ -322,9 +329,19 @@ def _comparison(comparison: pd.DataFrame) -> Table:
     )
 
 
+def _bootstrap(each: int) -> str:
+    """What the brackets are, for so many runs per setting."""
+    if each < FEWEST_RUNS:
+        return f"There are no intervals below {FEWEST_RUNS} runs per setting."
+    narrow = f", too narrow below {ENOUGH_RUNS} runs per setting" if each < ENOUGH_RUNS else ""
+    return f"In brackets 95% intervals by a bootstrap stratified by setting{narrow}."
+
+
 def _range(value: float, low: float, high: float, scale: float, digits: int) -> str:
     if math.isnan(value):
         return "–"
+    if math.isnan(low):
+        return f"{value * scale:.{digits}f}"
     return f"{value * scale:.{digits}f} [{low * scale:.{digits}f}, {high * scale:.{digits}f}]"
 
 
