@@ -28,8 +28,9 @@ _LATEX = {
 _INTERVALS = "Mean ± half-width of the 95% t-interval over n seeds."
 _NAME_WIDTH = 34
 _SINGLE = "A single seed has no interval."
+_EQUAL = "Values that are all equal show no spread, and have no interval."
 _NO_INTERVAL = (
-    "Epochs to baseline has no t-interval, which is of plain means; its mean is restricted."
+    "Epochs to baseline has no t-interval, which cannot count cells that never got there."
 )
 
 
@@ -149,8 +150,7 @@ def _means(title: str, group: pd.DataFrame) -> Table:
     if group["chosen"].any():
         notes.append("* the loss's best λ by mean validation accuracy; test had no say in it.")
         notes += _not_eligible(group)
-    if _has_single(group, COLUMNS):
-        notes.append(_SINGLE)
+    notes += _without_interval(group, COLUMNS)
     if _f1_agrees(group):
         notes.append("Micro-F1 equals test accuracy in every row, as it must for single labels.")
     timed = group[group["metric"] == EPOCHS]
@@ -176,9 +176,11 @@ def _epochs_to_baseline(timed: pd.DataFrame) -> str:
     )
     if not censored:
         return f"{said}; every cell did."
+    horizon = timed["horizon"].iloc[0]
+    until = "" if math.isnan(horizon) else f" to the first {horizon:g} epochs"
     return (
         f"{said}; in brackets how many cells stopped before they did. These are censored: the mean "
-        f"is restricted (Kaplan-Meier), not averaged over the others. Of these {censored}, "
+        f"is restricted (Kaplan-Meier){until}, not averaged over the others. Of these {censored}, "
         f"{censored - exhausted} stopped because they no longer improved, where the mean errs in "
         f"their favour, and {exhausted} because max_epochs ({timed['max_epochs'].iloc[0]}) was "
         "over, where it favours none."
@@ -186,17 +188,18 @@ def _epochs_to_baseline(timed: pd.DataFrame) -> str:
 
 
 def _measures(title: str, group: pd.DataFrame, columns: Mapping[str, Column]) -> Table:
-    notes = [_INTERVALS]
-    if _has_single(group, columns):
-        notes.append(_SINGLE)
+    notes = [_INTERVALS, *_without_interval(group, columns)]
     shared = group[group["metric"].isin(columns) & group["metric"].isin(OF_PAIRS)]
     if shared["n"].eq(2).any():
         notes.append("CKA seeds has no interval from two seeds, which are one pair.")
     return _of_means(title, group, columns, notes)
 
 
-def _has_single(group: pd.DataFrame, columns: Mapping[str, Column]) -> bool:
-    return bool(group.loc[group["metric"].isin(columns), "n"].eq(1).any())
+def _without_interval(group: pd.DataFrame, columns: Mapping[str, Column]) -> list[str]:
+    """Why some of a table's means have none."""
+    shown = group[group["metric"].isin(columns) & group["half_width"].isna()]
+    equal = ~shown["metric"].isin([EPOCHS, *OF_PAIRS]) & shown["n"].gt(1)
+    return [_SINGLE] * bool(shown["n"].eq(1).any()) + [_EQUAL] * bool(equal.any())
 
 
 def _of_means(
@@ -206,9 +209,18 @@ def _of_means(
         group,
         columns,
         lambda row, column: _number(row["mean"], row["half_width"], column, "z") + _censored(row),
-        lambda row: row["n"],
+        "n",
     )
-    return Table(title, ["loss", "λ", "n", *_titles(group, columns)], rows, notes)
+    return Table(
+        title, ["loss", "λ", "n", *_titles(group, columns)], rows, notes + _of_fewer(rows, "n")
+    )
+
+
+def _of_fewer(rows: list[list[str]], count: str) -> list[str]:
+    """What is said below a table in which some numbers are of fewer seeds than their row."""
+    if not any(f"({count} = " in cell for row in rows for cell in row):
+        return []
+    return [f"({count} = …): of so many seeds alone; for the others it is not defined."]
 
 
 def _differences(title: str, group: pd.DataFrame) -> Table:
@@ -217,9 +229,10 @@ def _differences(title: str, group: pd.DataFrame) -> Table:
         paired,
         COLUMNS,
         lambda row, column: _number(row["difference"], row["difference_half_width"], column, "+z"),
-        lambda row: row["pairs"],
+        "pairs",
     )
     notes = ["Mean of the paired differences ± half-width of their 95% t-interval."]
+    notes += _of_fewer(rows, "pairs")
     accuracy = paired[paired["metric"] == "test/acc"]
     tested = {
         (row["loss_label"], row["lambda"], row["warmup_epochs"]): [
@@ -232,6 +245,9 @@ def _differences(title: str, group: pd.DataFrame) -> Table:
     keys = [tuple(part.iloc[0][TREATMENT]) for part in _treatments(paired)]
     rows = [[*row, *tested.get(key, ["–"] * 3)] for row, key in zip(rows, keys, strict=True)]
     notes += _what_n_carries(accuracy)
+    still = paired["difference_half_width"].isna() & paired["pairs"].gt(1)
+    if (still & paired["metric"].isin(COLUMNS) & paired["metric"].ne(EPOCHS)).any():
+        notes.append(_EQUAL)
     if accuracy["g"].isna().any():
         notes.append(
             "g is undefined (–) below three pairs, and where all of a row's differences are equal."
@@ -361,19 +377,27 @@ def _rows(
     group: pd.DataFrame,
     columns: Mapping[str, Column],
     show: Callable[[pd.Series, Column], str],
-    count: Callable[[pd.Series], int],
+    count: str,
 ) -> list[list[str]]:
+    """A row per treatment; `count` is the column of how many values a number is of, which is said
+    once per row, and again where a number is of others."""
+
+    def of_others(row: pd.Series, usual: int) -> str:
+        return f" ({count} = {row[count]})" if 0 < row[count] != usual else ""
+
     shown = {metric: column for metric, column in columns.items() if metric in set(group["metric"])}
     made = []
     for part in _treatments(group):
         by_metric = {row["metric"]: row for _, row in part.iterrows()}
         first = part.iloc[0]
         cells = [
-            show(by_metric[metric], column) if metric in by_metric else "–"
+            show(by_metric[metric], column) + of_others(by_metric[metric], first[count])
+            if metric in by_metric
+            else "–"
             for metric, column in shown.items()
         ]
         mark = "*" if first["chosen"] else ""
-        made.append([_label(first, group), f"{first['lambda']:g}{mark}", str(count(first)), *cells])
+        made.append([_label(first, group), f"{first['lambda']:g}{mark}", str(first[count]), *cells])
     return made
 
 

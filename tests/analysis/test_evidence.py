@@ -85,6 +85,13 @@ def test_without_censoring_the_restricted_mean_is_a_mean():
     assert math.isnan(survival.restricted_mean([], [], 20))
 
 
+def test_the_share_is_known_until_the_last_time_watched_or_for_ever():
+    assert survival.known_until([3, 5], [True, True]) == math.inf
+    assert survival.known_until([3, 5], [False, True]) == math.inf
+    assert survival.known_until([3, 5], [True, False]) == 5
+    assert survival.known_until([5, 5], [True, False]) == 5
+
+
 def test_the_nested_choice_is_made_without_the_seed_that_it_is_judged_by():
     validation = np.array([[0.9, 0.5], [0.4, 0.6], [0.5, 0.6]])
     test = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])

@@ -12,6 +12,7 @@ from small_cells import small_cell
 
 import analysis
 from analysis import tables
+from analysis.report.findings import findings
 from lbray.spec import Cell, Experiment
 from lbray.store import Result, Store
 
@@ -273,6 +274,49 @@ def test_a_column_that_every_cell_fills_speaks_of_none_that_stopped(recorded: St
     notes = " ".join(tables.tables(analysis.summarise(frame))[0].notes)
     assert "every cell did." in notes
     assert "stopped" not in notes
+
+
+def test_only_treatments_with_censored_cells_limit_the_epochs_to_baseline(recorded: Store):
+    frame = analysis.load(recorded, "grid")
+    baseline = frame["loss"] == "baseline"
+    frame["epochs/stopped"] = frame["epochs/stopped"].where(~baseline, 70)
+    frame["epochs/to_baseline"] = 10.0
+    frame["epochs/to_baseline"] = frame["epochs/to_baseline"].where(~baseline, 50.0)
+    frame["epochs/to_baseline_reached"] = 1.0
+    summary = analysis.summarise(frame)
+    assert row(summary, "baseline", 0.0, "epochs/to_baseline")["mean"] == 50
+    assert row(summary, "magnet", 0.25, "epochs/to_baseline")["difference"] == -40
+    boost = frame["loss"] == "latent_boost"
+    frame.loc[boost, ["epochs/to_baseline", "epochs/to_baseline_reached"]] = 40.0, 0.0
+    summary = analysis.summarise(frame)
+    assert row(summary, "baseline", 0.0, "epochs/to_baseline")["mean"] == 40
+    assert row(summary, "magnet", 0.25, "epochs/to_baseline")["mean"] == 10
+    assert "(Kaplan-Meier) to the first 40 epochs" in " ".join(tables.tables(summary)[0].notes)
+
+
+def test_a_number_of_fewer_seeds_than_its_row_says_of_how_many(recorded: Store):
+    frame = analysis.load(recorded, "grid").assign(**{"test/silhouette": 0.5, "test/nc1": 1.0})
+    lost = (frame["loss"] == "magnet") & (frame["lambda"] == 0.25) & (frame["seed"] == 0)
+    frame.loc[lost, ["test/silhouette", "test/nc1"]] = math.nan
+    means, structure, differences = tables.tables(analysis.summarise(frame))
+    assert means.rows[1][2:3] + means.rows[1][-1:] == ["3", "0.500 (n = 2)"]
+    assert structure.rows[1][-1] == "1.000 (n = 2)"
+    assert differences.rows[0][-4] == "+0.000 (pairs = 2)"
+    for table in (means, structure, differences):
+        assert any("of so many seeds alone" in note for note in table.notes)
+        assert sum("(n = " in cell for line in table.rows for cell in line) <= 1
+
+
+def test_equal_differences_are_no_evidence(recorded: Store):
+    frame = analysis.load(recorded, "grid")
+    accuracy = frame["seed"] / 100 + 0.8 + frame["lambda"].gt(0) / 100
+    summary = analysis.summarise(frame.assign(**{"test/acc": accuracy}))
+    assert math.isnan(row(summary, "magnet", 0.25, "test/acc")["difference_half_width"])
+    told = " ".join(findings(frame, summary, {}).sentences)
+    assert "+1.00 (n = 3) points, all equal, which gives no interval" in told
+    assert "0 have a higher test accuracy" in told
+    notes = " ".join(tables.tables(summary)[1].notes)
+    assert "Values that are all equal show no spread" in notes
 
 
 @pytest.mark.parametrize(("seeds", "said"), [(2, True), (3, False)])
