@@ -230,6 +230,7 @@ def test_cells_that_never_reach_the_baseline_are_censored(recorded: Store):
         history = [{"val/acc": min(best, 0.1 * epoch) + gains} for epoch in range(30)]
         recorded.cell(cell_id).write_history(history)
     frame = analysis.with_epochs_to_baseline(analysis.load(recorded, "grid"), recorded)
+    pd.testing.assert_frame_equal(analysis.with_epochs_to_baseline(frame, recorded), frame)
     summary = analysis.summarise(frame)
     baseline, magnet, boost = (
         row(summary, loss, lam, "epochs/to_baseline")
