@@ -10,12 +10,18 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from analysis.selection import choices
+from analysis.selection import chosen_treatments
 from analysis.setting import SETTING, TREATMENT
 from lbray.errors import InputError
 
 FEWEST_DATASETS = 5
 """Below which ranks over datasets say nothing that a reader could not see."""
+
+FEWEST_RUNS = 3
+"""Per setting, below which no interval is shown: one of 95% over two settings covers 63% at 2."""
+
+ENOUGH_RUNS = 5
+"""Per setting, from which it covers about what it says; at 3 it covers 78%."""
 
 Runs = Sequence[NDArray[np.float64]]
 """The scores of one method: an array of runs per dataset."""
@@ -72,8 +78,8 @@ def stratified_bootstrap(
     """Lower and upper ends of a statistic's percentile interval; each dataset's runs are redrawn
     among themselves.
 
-    The percentile interval is narrow where datasets times runs are few; where one dataset stands
-    alone, use `mean_interval`.
+    The percentile interval is too narrow below about five runs per dataset; where one dataset
+    stands alone, use `mean_interval`.
 
     Args:
         statistic: of as many methods as are given, such as `interquartile_mean`.
@@ -131,54 +137,74 @@ def compare(frame: pd.DataFrame) -> pd.DataFrame:
     """Test accuracy over all settings of the losses that every setting has, by the λ that each
     setting's validation chose.
 
+    Every loss has the same seeds of a setting, those that all losses have there; and every setting
+    counts alike, by as many of its seeds, the lowest.
+
     Args:
         frame: from `analysis.load`.
 
     Returns:
-        A row per loss, the baseline first: `loss_label`, `settings`, `runs`, `iqm` with its ends
-        `iqm_low` and `iqm_high`, and the probability of improvement over the baseline, `improves`
-        with `improves_low` and `improves_high` (NaN for the baseline itself). No rows where there
-        are fewer than two datasets, or a setting without a baseline.
+        A row per loss, the baseline first: `loss_label`, `datasets`, `settings`, `runs` (as many of
+        each setting), `unused` (its other runs by the chosen λ), `iqm` with its ends `iqm_low` and
+        `iqm_high`, and the probability of improvement over the baseline, `improves` with
+        `improves_low` and `improves_high` (NaN for the baseline itself). The ends are NaN below
+        three runs of a setting. No rows where there are fewer than two datasets, or a setting
+        without a baseline or without a seed that all losses have.
     """
     if frame["dataset"].nunique() < 2:
         return pd.DataFrame()
-    picked = choices(frame)
-    groups = [cells for _, cells in frame.groupby(SETTING, dropna=False, sort=False)]
-    runs: dict[str, list[NDArray[np.float64]]] = {"baseline": []}
-    for cells in groups:
-        first = cells.iloc[:1][SETTING]
-        best = picked.merge(first, on=SETTING)[TREATMENT] if len(picked) else pd.DataFrame()
-        for label, group in [
-            ("baseline", cells[cells["loss"] == "baseline"]),
-            *cells.merge(best, on=TREATMENT).groupby("loss_label", sort=False),
-        ]:
-            runs.setdefault(str(label), []).append(group["test/acc"].to_numpy(dtype=float))
-    everywhere = {
-        label: scores
-        for label, scores in runs.items()
-        if len(scores) == len(groups) and all(map(len, scores))
-    }
-    if "baseline" not in everywhere:
+    tables = [_scores(cells) for _, cells in frame.groupby(SETTING, dropna=False, sort=False)]
+    labels = [label for label in tables[0] if all(label in table for table in tables)]
+    shared = [table[labels].dropna() for table in tables]
+    each = min(map(len, shared))
+    if "baseline" not in labels or not each:
         return pd.DataFrame()
-    rows = []
-    for label, scores in everywhere.items():
-        low, high = stratified_bootstrap(interquartile_mean, scores)
-        better = worse = improves = math.nan
-        if label != "baseline":
-            pair = scores, everywhere["baseline"]
-            improves = probability_of_improvement(*pair)
-            worse, better = map(float, stratified_bootstrap(probability_of_improvement, *pair))
-        rows.append(
+    runs = {label: [table[label].to_numpy()[:each] for table in shared] for label in labels}
+    return pd.DataFrame(
+        [
             {
                 "loss_label": label,
-                "settings": len(groups),
-                "runs": sum(map(len, scores)),
-                "iqm": interquartile_mean(scores),
-                "iqm_low": float(low),
-                "iqm_high": float(high),
-                "improves": improves,
-                "improves_low": worse,
-                "improves_high": better,
+                "datasets": frame["dataset"].nunique(),
+                "settings": len(tables),
+                "runs": each * len(tables),
+                "unused": sum(int(table[label].count()) for table in tables) - each * len(tables),
+                **_aggregates(runs[label], None if label == "baseline" else runs["baseline"]),
             }
-        )
-    return pd.DataFrame(rows)
+            for label in labels
+        ]
+    )
+
+
+def _scores(cells: pd.DataFrame) -> pd.DataFrame:
+    """One setting's test accuracies: a row per seed, a column for the baseline and each loss."""
+    parts = {"baseline": cells[cells["loss"] == "baseline"]}
+    for label, treatment in chosen_treatments(cells).items():
+        parts[label] = cells[(cells[TREATMENT] == list(treatment)).all(axis=1)]
+    columns = {
+        label: part.groupby("seed")["test/acc"].mean() for label, part in parts.items() if len(part)
+    }
+    return pd.DataFrame(columns).astype(float)
+
+
+def _aggregates(runs: Runs, baseline: Runs | None) -> dict[str, float]:
+    enough = min(map(len, runs)) >= FEWEST_RUNS
+
+    def ends(statistic: Callable[..., float], *methods: Runs) -> tuple[float, float]:
+        if not enough:
+            return math.nan, math.nan
+        low, high = stratified_bootstrap(statistic, *methods)
+        return float(low), float(high)
+
+    low, high = ends(interquartile_mean, runs)
+    improves = worse = better = math.nan
+    if baseline is not None:
+        improves = probability_of_improvement(runs, baseline)
+        worse, better = ends(probability_of_improvement, runs, baseline)
+    return {
+        "iqm": interquartile_mean(runs),
+        "iqm_low": low,
+        "iqm_high": high,
+        "improves": improves,
+        "improves_low": worse,
+        "improves_high": better,
+    }

@@ -6,6 +6,7 @@ the text says about it, is not as printed.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -15,6 +16,9 @@ from analysis.printed import Improvement, Number, Printed
 
 _COUNTS = range(2, 11)
 """Numbers of runs that are tried as an explanation."""
+
+_EPOCHS = re.compile(r"(nr_)?epochs|epochs[_/].+")
+"""Metrics that are whole numbers in each run."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +165,8 @@ def _deviations(numbers: list[Number], runs: int) -> Check:
 
 
 def _whole(numbers: list[Number]) -> list[Number]:
-    return [number for number in numbers if "epoch" in number.metric]
+    """Numbers of epochs; not what else is of epochs, such as seconds per epoch."""
+    return [number for number in numbers if _EPOCHS.fullmatch(number.metric)]
 
 
 def _ways(number: Number, runs: int) -> list[int]:

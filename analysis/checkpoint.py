@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lbray import backbones
+from lbray import backbones, data
 from lbray.data import Dataset, Splits
-from lbray.errors import DamagedArtefact
+from lbray.errors import DamagedArtefact, InputError
 from lbray.spec import Cell
 from lbray.store import Store
 
@@ -29,10 +31,35 @@ def images_of(store: Store, cell: Cell, data_root: Path | None) -> tuple[Dataset
     result = store.result(cell.id)
     trained_on = None if result is None else result.provenance.get("dataset")
     if trained_on not in (None, dataset.fingerprint):
-        raise DamagedArtefact(
-            f"the cell {cell.id} was trained on other images than '{cell.dataset}' has now."
-        )
+        raise DamagedArtefact(_other_images(cell.id, cell.dataset))
     return dataset, splits
+
+
+def changed_images(frame: pd.DataFrame, store: Store, data_root: Path | None) -> dict[str, str]:
+    """Cells whose dataset has other images now than when they were trained, and this as a sentence.
+
+    Only a folder can have others: datasets with a name are checked when they are read. One that is
+    not to be had is not looked at.
+
+    Args:
+        frame: from `analysis.load`.
+        store: the store that it is from.
+        data_root: where datasets lie.
+    """
+    now: dict[str, str] = {}
+    for name in set(frame["dataset"]) - set(data.names()):
+        with suppress(DamagedArtefact, InputError):
+            now[name] = data.load(name, data_root, store.datasets.provide(name)).fingerprint
+    cells = frame[["id", "dataset", "images_sha256"]].itertuples(index=False)
+    return {
+        cell_id: _other_images(cell_id, name)
+        for cell_id, name, trained_on in cells
+        if name in now and isinstance(trained_on, str) and trained_on != now[name]
+    }
+
+
+def _other_images(cell_id: str, dataset: str) -> str:
+    return f"the cell {cell_id} was trained on other images than '{dataset}' has now."
 
 
 class Checkpoint:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from analysis.frame import with_columns
 from analysis.setting import SETTING
 from lbray.errors import DamagedArtefact
 from lbray.store import Store
@@ -57,9 +58,7 @@ def with_epochs_to_baseline(frame: pd.DataFrame, store: Store) -> pd.DataFrame:
         orient="index",
         columns=[EPOCHS, REACHED],
     )
-    joined = frame.join(columns)
-    joined.attrs = frame.attrs
-    return joined
+    return with_columns(frame, columns)
 
 
 def _validation(store: Store, cell_id: str) -> list[float]:

@@ -18,8 +18,10 @@ def load(store: Store | str, experiment: str) -> pd.DataFrame:
         experiment: the experiment's name.
 
     Returns:
-        A row per finished cell: `id`, every setting, `loss_label`, `weights_sha256`, and every
-        metric of its result by name. `left_out` tells which cells are not in it, and why.
+        A row per finished cell: `id`, every setting, `loss_label`, `weights_sha256`,
+        `images_sha256` (the fingerprint of the dataset that it was trained on, None where its
+        result does not say), and every metric of its result by name. `left_out` tells which cells
+        are not in it, and why.
 
     Raises:
         InputError: the store has no such experiment.
@@ -42,6 +44,7 @@ def load(store: Store | str, experiment: str) -> pd.DataFrame:
                         **cell.settings,
                         "loss_label": cell.loss_label,
                         "weights_sha256": result.weights_sha256,
+                        "images_sha256": result.provenance.get("dataset"),
                         **result.metrics,
                     }
                 )
@@ -68,3 +71,15 @@ def leave_out(frame: pd.DataFrame, cells: dict[str, str]) -> pd.DataFrame:
     rest = frame[~frame["id"].isin(cells)] if len(frame) else frame.copy()
     rest.attrs[_LEFT_OUT] = left_out(frame) | cells
     return rest
+
+
+def with_columns(frame: pd.DataFrame, columns: pd.DataFrame) -> pd.DataFrame:
+    """The frame with these columns, in place of any that have their names.
+
+    Args:
+        frame: from `load`.
+        columns: with the frame's index.
+    """
+    joined = frame.drop(columns=[name for name in columns if name in frame]).join(columns)
+    joined.attrs = frame.attrs
+    return joined

@@ -67,15 +67,27 @@ class Map:
     trustworthiness: float
 
 
+def can_be_mapped(latents: ArrayLike) -> bool:
+    """Whether there are enough latents, and some differ by more than rounding: of latents that are
+    all the same a map would show neighbours where there are none.
+
+    Args:
+        latents: [N, d], finite.
+    """
+    points = np.asarray(latents)
+    return len(points) >= FEWEST_POINTS and _differ(points)
+
+
 def draw_map(latents: ArrayLike, settings: MapSettings) -> Map:
     """Lay latents out in two dimensions.
 
     Args:
-        latents: [N, d], finite, N at least 50.
+        latents: [N, d], finite, N at least 50, not all the same.
         settings: how.
 
     Raises:
-        ValueError: the shape is another, there are too few points, or one is not finite.
+        ValueError: the shape is another, there are too few points, one is not finite, or all are
+            the same.
     """
     points = np.asarray(latents, dtype=np.float32)
     if points.ndim != 2 or len(points) < FEWEST_POINTS:
@@ -84,9 +96,15 @@ def draw_map(latents: ArrayLike, settings: MapSettings) -> Map:
         )
     if not np.isfinite(points).all():
         raise ValueError("latents must be finite, but some are NaN or infinite")
+    if not _differ(points):
+        raise ValueError("latents must differ, but all are the same")
     layout = {"tsne": _paper_tsne if settings.paper_mode else _tsne, "umap": _umap}
     drawn = np.asarray(layout[settings.method](points, settings.seed), dtype=np.float32)
     return Map(drawn, trustworthiness(points, drawn))
+
+
+def _differ(points: NDArray[np.float32]) -> bool:
+    return bool(np.ptp(points, axis=0).max() > 1e-6 * np.abs(points).max())
 
 
 def _tsne(latents: NDArray[np.float32], seed: int) -> NDArray[np.float64]:

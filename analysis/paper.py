@@ -11,6 +11,7 @@ import math
 from importlib.resources import files
 
 import pandas as pd
+from scipy.stats import t
 
 from analysis.setting import SETTING
 from lbray.spec.cell import PAPER_BACKBONES
@@ -25,6 +26,9 @@ LOSSES = {
     "latent_boost": "latent_boost",
 }
 """The paper's names of the losses, and the labels that cells have for them."""
+
+_RUNS = 5
+"""Of which the paper says that its means and standard deviations are."""
 
 _OF = {  # a metric of the run, and what it is multiplied by to be in the table's unit
     "accuracy": [("test/acc", 100.0)],
@@ -68,22 +72,25 @@ def printed() -> pd.DataFrame:
 def beside_paper(summary: pd.DataFrame) -> pd.DataFrame:
     """The paper's numbers beside a run's, in the paper's order and units.
 
-    Only settings with the paper's backbone of a dataset and all its training images are compared,
-    and of these the ones that have a number of one of its distance losses: a baseline alone says
-    nothing of the paper. Where several settings of a dataset have the same loss and λ, each is.
+    Only settings with the paper's backbone of a dataset and all its images are compared, and of
+    these the ones that have a number of one of its distance losses: a baseline alone says nothing
+    of the paper. Where a dataset has the same loss and λ in several settings or with several
+    warm-ups, each is.
 
     Args:
         summary: from `analysis.summarise`.
 
     Returns:
         A row per printed number that the run has, and metric: the columns of `printed`, the
-        setting, `metric`, `n`, `mean`, `half_width` (of the 95% t-interval, in the printed unit),
-        `difference` (run less printed) and `inside`: whether the printed number lies in the
-        interval, None without one.
+        setting, `warmup_epochs`, `metric`, `n`, `mean`, `half_width` (of the 95% t-interval, in the
+        printed unit), `difference` (run less printed), `difference_half_width` (of its 95%
+        interval: Welch's, by the printed standard deviation of five runs; where none is printed,
+        the run's own) and `inside`: whether that interval contains 0, None without one.
     """
     ours = summary[
         (summary["backbone"] == summary["dataset"].map(lambda name: PAPER_BACKBONES.get(name)))
         & summary["train_size"].isna()
+        & summary["test_size"].isna()
     ]
     rows = []
     for _, number in printed().iterrows():
@@ -95,25 +102,42 @@ def beside_paper(summary: pd.DataFrame) -> pd.DataFrame:
                 & (ours["metric"] == metric)
                 & (ours["n"] > 0)
             ]
-            for _, row in same.drop_duplicates(SETTING).iterrows():
+            for _, row in same.iterrows():
                 mean, half_width = row["mean"] * scale, row["half_width"] * scale
                 difference = mean - number["printed"]
+                width = _welch(row["n"], half_width, number["printed_sd"])
                 rows.append(
                     {
                         **{name: row[name] for name in SETTING},
                         **number,
+                        "warmup_epochs": row["warmup_epochs"],
                         "metric": metric,
                         "n": row["n"],
                         "mean": mean,
                         "half_width": half_width,
                         "difference": difference,
-                        "inside": None
-                        if math.isnan(half_width)
-                        else bool(abs(difference) <= half_width),
+                        "difference_half_width": width,
+                        "inside": None if math.isnan(width) else bool(abs(difference) <= width),
                     }
                 )
     found = pd.DataFrame(rows)
     return found if found.empty else found.groupby(SETTING, dropna=False).filter(_has_a_loss)
+
+
+def _welch(n: int, half_width: float, printed_sd: float) -> float:
+    """The half-width of the 95% interval of a run's mean less a printed one (Welch 1947).
+
+    Args:
+        n: the run's seeds.
+        half_width: of their own 95% t-interval; NaN for none.
+        printed_sd: of the paper's runs; NaN for none, whose mean is then taken as exact.
+    """
+    if math.isnan(half_width) or math.isnan(printed_sd):
+        return half_width
+    own = (half_width / t.ppf(0.975, n - 1)) ** 2
+    theirs = printed_sd**2 / _RUNS
+    degrees = (own + theirs) ** 2 / (own**2 / (n - 1) + theirs**2 / (_RUNS - 1))
+    return float(t.ppf(0.975, degrees) * math.sqrt(own + theirs))
 
 
 def _has_a_loss(setting: pd.DataFrame) -> bool:

@@ -10,6 +10,8 @@ from pathlib import Path
 from lbray.errors import InputError
 
 _IMPROVEMENT = "printed_improvement"
+_NAMING = {"lambda", "seed", "n"}
+"""Columns that hold numbers but say what a row is of."""
 _LAYOUTS = (
     "the columns X_mean (and X_std) for each metric X; or metric, mean (and std) and variant; or a "
     "column per variant and printed_improvement"
@@ -73,7 +75,8 @@ def read(path: Path) -> Printed:
     3. A column of numbers per variant, and ``printed_improvement``; other columns name the row.
 
     In 2 and 3, ``printed_improvement`` is of the last variant against the first;
-    ``printed_improvement_A_vs_B`` is of A against B.
+    ``printed_improvement_A_vs_B`` is of A against B, and there may be several. The columns
+    ``lambda``, ``seed`` and ``n`` always name the row.
 
     Raises:
         InputError: the file cannot be read, has no such layout, or a cell is not a number.
@@ -135,10 +138,10 @@ class _Table:
         return Printed(numbers, [])
 
     def by_number(self) -> Printed:
-        used = {"metric", "variant", "mean", "std", self._improvement or ""}
+        used = {"metric", "variant", "mean", "std", *self._improvements}
         names = [name for name in self.columns if name not in used]
         groups: dict[tuple[str, str], list[Number]] = {}
-        claims: dict[tuple[str, str], Decimal] = {}
+        claims: dict[tuple[str, str, str], Decimal] = {}
         for line, row in enumerate(self.rows, start=2):
             number = Number(
                 _words(row, names),
@@ -148,12 +151,12 @@ class _Table:
                 self._deviation(line, row, "std"),
             )
             groups.setdefault((number.row, number.metric), []).append(number)
-            if self._improvement and row[self._improvement].strip():
-                claims[number.row, number.metric] = self._number(line, row, self._improvement)
+            for column, percent in self._percentages(line, row):
+                claims[number.row, number.metric, column] = percent
         improvements = [
             found
-            for group, percent in claims.items()
-            if (found := self._claim(groups[group], percent)) is not None
+            for (*group, column), percent in claims.items()
+            if (found := self._claim(groups[group[0], group[1]], column, percent)) is not None
         ]
         return Printed([number for group in groups.values() for number in group], improvements)
 
@@ -161,9 +164,10 @@ class _Table:
         variants = [
             name
             for name in self.columns
-            if name != self._improvement and all(_is_number(row[name]) for row in self.rows)
+            if name not in {*_NAMING, *self._improvements}
+            and all(_is_number(row[name]) for row in self.rows)
         ]
-        names = [name for name in self.columns if name not in {*variants, self._improvement}]
+        names = [name for name in self.columns if name not in {*variants, *self._improvements}]
         numbers, improvements = [], []
         for line, row in enumerate(self.rows, start=2):
             group = [
@@ -171,25 +175,33 @@ class _Table:
                 for name in variants
             ]
             numbers += group
-            if self._improvement and row[self._improvement].strip():
-                claim = self._claim(group, self._number(line, row, self._improvement))
+            for column, percent in self._percentages(line, row):
+                claim = self._claim(group, column, percent)
                 improvements += [] if claim is None else [claim]
         return Printed(numbers, improvements)
 
     @property
-    def _improvement(self) -> str | None:
-        return next((name for name in self.columns if name.startswith(_IMPROVEMENT)), None)
+    def _improvements(self) -> list[str]:
+        return [name for name in self.columns if name.startswith(_IMPROVEMENT)]
 
-    def _claim(self, group: list[Number], percent: Decimal) -> Improvement | None:
+    def _percentages(self, line: int, row: dict[str, str]) -> list[tuple[str, Decimal]]:
+        """The columns of changes that are filled in a row, and what each says."""
+        return [
+            (column, self._number(line, row, column))
+            for column in self._improvements
+            if row[column].strip()
+        ]
+
+    def _claim(self, group: list[Number], column: str, percent: Decimal) -> Improvement | None:
         by_variant = {number.variant: number for number in group}
-        asked = (self._improvement or "").removeprefix(_IMPROVEMENT).removeprefix("_")
+        asked = column.removeprefix(_IMPROVEMENT).removeprefix("_")
         variant, _, reference = asked.partition("_vs_")
         if not asked:
             variant, reference = group[-1].variant, group[0].variant
         for name in (variant, reference):
             if name not in by_variant:
                 raise InputError.unknown(
-                    f"variant in the column {self._improvement} of {self.path}", name, by_variant
+                    f"variant in the column {column} of {self.path}", name, by_variant
                 )
         if variant == reference:
             return None

@@ -8,7 +8,7 @@ from contextlib import suppress
 from lbray.errors import StoreUnavailable
 from lbray.store import Store
 
-VERSION = 1
+VERSION = 2
 """To be raised when a measure changes: scores of another version are measured anew."""
 
 

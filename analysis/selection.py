@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 
 import numpy as np
 import pandas as pd
@@ -16,18 +17,49 @@ def chosen(validation: ArrayLike) -> int:
     """The treatment with the best mean over seeds; the first of equals.
 
     Args:
-        validation: [seeds, treatments]; NaN stands for a cell that is missing.
-
-    Raises:
-        ValueError: no treatment has a cell.
+        validation: [seeds, treatments]; at least one of each, none missing.
     """
-    scores = np.asarray(validation, dtype=float)
-    counts = np.sum(~np.isnan(scores), axis=0)
-    sums = np.nansum(scores, axis=0)
-    means = np.divide(sums, counts, where=counts > 0, out=np.full(len(sums), -np.inf))
-    if not counts.any():
-        raise ValueError("a treatment cannot be chosen without a validation score")
-    return int(means.argmax())
+    means = np.asarray(validation, dtype=float).mean(axis=0)
+    rounding = 1e-12
+    return int(np.argmax(means >= means.max() - rounding))
+
+
+def comparable(cells: pd.DataFrame) -> pd.DataFrame:
+    """The validation accuracies of one loss that its λ is chosen by.
+
+    Only the λ with the most seeds can be chosen, and they are compared on the seeds that all of
+    them have, so that no λ is better for an easier seed. Where they share none, the smallest stands
+    alone.
+
+    Args:
+        cells: of one loss in one setting, from `analysis.load`.
+
+    Returns:
+        A row per seed and a column per `lambda` and `warmup_epochs`, ascending; nothing is missing.
+    """
+    table = cells.pivot_table(index="seed", columns=TREATMENT[1:], values="val/acc")
+    counts = table.notna().sum()
+    most: pd.DataFrame = table.loc[:, counts == counts.max()]
+    shared = most.dropna()
+    return shared if len(shared) else most.iloc[:, :1].dropna()
+
+
+def chosen_treatments(cells: pd.DataFrame) -> dict[str, tuple[Hashable, ...]]:
+    """By loss, the treatment that validation chooses: the best mean of those that are `comparable`,
+    the smallest λ of equals. Test is not consulted.
+
+    Args:
+        cells: of one setting, from `analysis.load`.
+
+    Returns:
+        For each ``loss_label`` but the baseline, the values of `TREATMENT`.
+    """
+    losses = cells[cells["loss"] != "baseline"]
+    found = {}
+    for label, group in losses.groupby("loss_label", sort=False):
+        table = comparable(group)
+        found[str(label)] = (label, *table.columns[chosen(table)])
+    return found
 
 
 def naive(validation: ArrayLike, test: ArrayLike) -> NDArray[np.float64]:
@@ -52,13 +84,10 @@ def nested(validation: ArrayLike, test: ArrayLike) -> NDArray[np.float64]:
         test: [seeds, treatments].
     """
     scores, judged = np.asarray(validation, dtype=float), np.asarray(test, dtype=float)
+    if len(scores) < 2:
+        return np.full(len(scores), math.nan)
     left = [np.delete(scores, seed, axis=0) for seed in range(len(scores))]
-    return np.array(
-        [
-            math.nan if np.isnan(others).all() else judged[seed, chosen(others)]
-            for seed, others in enumerate(left)
-        ]
-    )
+    return np.array([judged[seed, chosen(others)] for seed, others in enumerate(left)])
 
 
 def choices(frame: pd.DataFrame) -> pd.DataFrame:
@@ -69,22 +98,22 @@ def choices(frame: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         A row per setting and loss: the setting, `loss_label`, `lambda` and `warmup_epochs` (as all
-        seeds chose), `candidates` (how many were tried), `n` (seeds that a nested choice could be
-        made for), and the mean test accuracy's difference to the baseline of the same seed with
-        the half-width of its 95% t-interval: `naive`, `naive_half_width`, `nested`,
-        `nested_half_width`. NaN where there is no baseline, or one seed.
+        seeds chose, see `chosen_treatments`), `candidates` (how many were tried), `n` (seeds that
+        all λ with the most seeds have, and the baseline has), and the mean test accuracy's
+        difference to the baseline of the same seed with the half-width of its 95% t-interval:
+        `naive`, `naive_half_width`, `nested`, `nested_half_width`. NaN where there is no baseline,
+        or one seed.
     """
     rows = []
     for setting, cells in frame.groupby(SETTING, dropna=False, sort=False):
         baseline = cells[cells["loss"] == "baseline"].set_index("seed")["test/acc"]
         losses = cells[cells["loss"] != "baseline"]
         for label, group in losses.groupby("loss_label", sort=False):
-            tables = [
-                group.pivot_table(index="seed", columns=TREATMENT[1:], values=metric)
-                for metric in ("val/acc", "test/acc")
-            ]
-            validation, test = (table.to_numpy(dtype=float) for table in tables)
-            test = test - baseline.reindex(tables[1].index).to_numpy(dtype=float)[:, None]
+            table = comparable(group)
+            tested = group.pivot_table(index="seed", columns=TREATMENT[1:], values="test/acc")
+            tested = tested.reindex(index=table.index, columns=table.columns)
+            validation = table.to_numpy(dtype=float)
+            test = tested.sub(baseline.reindex(table.index), axis=0).to_numpy(dtype=float)
             plain, fair = (
                 mean_interval(naive(validation, test)),
                 mean_interval(nested(validation, test)),
@@ -93,9 +122,9 @@ def choices(frame: pd.DataFrame) -> pd.DataFrame:
                 {
                     **dict(zip(SETTING, setting, strict=True)),
                     "loss_label": label,
-                    **dict(zip(TREATMENT[1:], tables[0].columns[chosen(validation)], strict=True)),
-                    "candidates": validation.shape[1],
-                    "n": fair.n,
+                    **dict(zip(TREATMENT[1:], table.columns[chosen(validation)], strict=True)),
+                    "candidates": group.groupby(TREATMENT).ngroups,
+                    "n": plain.n,
                     "naive": plain.mean,
                     "naive_half_width": plain.half_width,
                     "nested": fair.mean,

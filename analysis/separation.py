@@ -1,7 +1,7 @@
 """Between-class against within-class spread: Calinski-Harabasz and Davies-Bouldin.
 
 Both as scikit-learn has them, but NaN where they say nothing: with fewer than two classes, no more
-samples than classes, or classes that are all points.
+samples than classes, or classes that are all points; Davies-Bouldin also where two means are one.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.spatial.distance import pdist
 
 from analysis.labelled import Labelled
 
@@ -36,7 +37,7 @@ def davies_bouldin(latents: ArrayLike, labels: ArrayLike) -> float:
     """The mean over classes of the worst ratio of two classes' radii to the distance of their
     means (Davies and Bouldin 1979); smaller is tighter.
 
-    Infinite where two classes have the same mean, NaN where all have.
+    NaN where two classes have the same mean: their ratio has no end.
 
     Args:
         latents: [N, d].
@@ -46,7 +47,7 @@ def davies_bouldin(latents: ArrayLike, labels: ArrayLike) -> float:
         ValueError: see `Labelled.of`.
     """
     data = Labelled.of(latents, labels)
-    if not _has_spread(data) or np.allclose(data.means, data.means[0]):
+    if not _has_spread(data) or _has_equal_means(data):
         return math.nan
     from sklearn.metrics import davies_bouldin_score
 
@@ -55,6 +56,11 @@ def davies_bouldin(latents: ArrayLike, labels: ArrayLike) -> float:
 
 def _has_spread(data: Labelled) -> bool:
     return 2 <= len(data.classes) < len(data.points) and bool(np.any(data.deviations))
+
+
+def _has_equal_means(data: Labelled) -> bool:
+    """Whether two means are nearer than what scikit-learn takes for nothing."""
+    return bool(pdist(data.means / data.points.std()).min() < 1e-8)
 
 
 def _scaled(data: Labelled) -> NDArray[np.float64]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pandas as pd
+
 from lbray.spec import Cell
 
 TREATMENT = ["loss_label", "lambda", "warmup_epochs"]
@@ -19,3 +22,16 @@ _OF_THE_LOSS = {  # the loss's label names those that are not its defaults
 
 SETTING = [name for name in Cell.field_names() if name not in {*_OF_THE_LOSS, "seed"}]
 """What must agree for cells to be of one setting."""
+
+
+def of_setting(rows: pd.DataFrame, row: pd.Series) -> pd.DataFrame:
+    """The rows that are of the same setting as this one, in which null equals null.
+
+    Args:
+        rows: of cells, or a table of them by setting.
+        row: the same.
+    """
+    same = [
+        rows[name].isna() if pd.isna(row[name]) else rows[name].eq(row[name]) for name in SETTING
+    ]
+    return rows[np.logical_and.reduce(same)]

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.cka import linear_cka
+from analysis.frame import with_columns
 from analysis.outputs import outputs
 from analysis.scores import keep_scores, kept_scores
 from analysis.setting import SETTING, TREATMENT
@@ -70,9 +71,7 @@ def with_similarity(
                 others = [alike(cell, other) for i, other in group.iterrows() if i != position]
                 found[position] = to_baseline, float(np.mean(others)) if others else math.nan
     columns = pd.DataFrame.from_dict(found, orient="index", columns=["cka/baseline", "cka/seeds"])
-    joined = frame.join(columns)
-    joined.attrs = frame.attrs
-    return joined
+    return with_columns(frame, columns)
 
 
 def _baselines(cells: pd.DataFrame) -> pd.DataFrame:

@@ -17,7 +17,8 @@ class Interval:
     Attributes:
         n: how many values.
         mean: their mean; NaN for none.
-        half_width: half the interval's width; NaN below two values, which have no interval.
+        half_width: half the interval's width; NaN where there is no interval: below two values, and
+            where all are equal, which shows no spread rather than none.
     """
 
     n: int
@@ -39,6 +40,8 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
     n = len(present)
     if n < 2:
         return Interval(n, float(present[0]) if n else math.nan, math.nan)
+    if np.ptp(present) <= 1e-12 * np.abs(present).max():
+        return Interval(n, float(present.mean()), math.nan)
     standard_error = present.std(ddof=1) / math.sqrt(n)
     quantile = t.ppf((1 + confidence) / 2, n - 1)
     return Interval(n, float(present.mean()), float(quantile * standard_error))

@@ -19,10 +19,10 @@ from analysis.calibration import (
     expected_calibration_error,
     negative_log_likelihood,
 )
-from analysis.checkpoint import Checkpoint
+from analysis.checkpoint import Checkpoint, changed_images
 from analysis.corruptions import CORRUPTIONS, SEVERITIES
 from analysis.dimension import components_for, participation_ratio
-from analysis.frame import leave_out
+from analysis.frame import leave_out, with_columns
 from analysis.linear_probe import linear_probe_accuracy
 from analysis.margins import margins
 from analysis.neighbours import knn_accuracy, recall_at
@@ -235,13 +235,14 @@ def with_structure(
         progress: called with a line before each cell that has to be measured.
 
     Returns:
-        The frame with the columns; a cell whose weights are damaged, or whose latents are not
-        finite, is moved to those left out.
+        The frame with the columns; a cell whose weights are damaged, whose latents are not finite,
+        or whose dataset has other images now is moved to those left out.
 
     Raises:
         InputError: a dataset is not to be had.
     """
     scores: dict[str, dict[str, float]] = {}
+    frame = leave_out(frame, changed_images(frame, store, data_root))
     absent = {}
     for number, (cell_id, sha256) in enumerate(
         frame[["id", "weights_sha256"]].itertuples(index=False), start=1
@@ -253,9 +254,7 @@ def with_structure(
             absent[cell_id] = str(problem)
     rest = leave_out(frame, absent)
     measured = pd.DataFrame([scores[cell_id] for cell_id in rest["id"]], index=rest.index)
-    joined = rest.drop(columns=[name for name in measured if name in rest]).join(measured)
-    joined.attrs = rest.attrs
-    return joined
+    return with_columns(rest, measured)
 
 
 def _columns(kept: dict[str, float]) -> dict[str, float]:

@@ -8,10 +8,11 @@ from collections.abc import Hashable
 import pandas as pd
 
 from analysis.convergence import EPOCHS, REACHED
+from analysis.selection import chosen_treatments
 from analysis.setting import SETTING, TREATMENT
 from analysis.significance import hedges_g, holm, sign_flip_p, smallest_p
 from analysis.statistics import Interval, mean_interval, shared_pairs_interval
-from analysis.survival import restricted_mean
+from analysis.survival import known_until, restricted_mean
 
 METRICS = (
     "val/acc",
@@ -75,18 +76,20 @@ def summarise(frame: pd.DataFrame) -> pd.DataFrame:
         `g` (Hedges' g of these), `p` (exact two-sided sign-flip), `smallest_p` (that so many pairs
         allow), `p_holm` (`p` adjusted for the family: all differences of one metric in one
         setting), `survives` (`p_holm` is at most 0.05), `censored`,
-        `exhausted`, and `chosen`: whether this λ has the loss's best mean validation accuracy.
+        `exhausted`, `horizon`, and `chosen`: whether it is the loss's λ by `chosen_treatments`.
 
-        For ``epochs/to_baseline`` the mean is the restricted mean up to the longest time that every
-        treatment of the setting was watched, `difference` is that of two such means, `censored`
-        counts the cells that never got there, `exhausted` those of them that had trained for
-        `max_epochs` (the others stopped before), and what would need an interval is NaN. Of other
-        metrics both counts are 0.
+        For ``epochs/to_baseline`` the mean is the restricted mean up to `horizon`, the last epoch
+        to which each of the setting's treatments is known (`known_until`), `difference` is that of
+        two such means, `censored` counts the cells that never got there, `exhausted` those of them
+        that had trained for `max_epochs` (the others stopped before), and what would need an
+        interval is NaN. `horizon` is NaN where all treatments are known to the end: without
+        censored cells the means are plain. Of other metrics both counts are 0 and `horizon` is NaN.
     """
     rows: list[dict[str, object]] = []
     for setting, cells in frame.groupby(SETTING, dropna=False, sort=False):
         baseline = cells[cells["loss"] == "baseline"].set_index("seed")
-        chosen = _chosen(cells)
+        chosen = set(chosen_treatments(cells).values())
+        horizon = _horizon(cells) if EPOCHS in frame else math.nan
         made = []
         for treatment, group in cells.groupby(TREATMENT, sort=False):
             known = {
@@ -99,7 +102,7 @@ def summarise(frame: pd.DataFrame) -> pd.DataFrame:
                     compared = _compared(group.set_index("seed"), baseline, metric, treatment[0])
                     made.append(known | compared)
             if EPOCHS in frame and group[EPOCHS].notna().any():
-                made.append(known | _epochs_to_baseline(group, cells, baseline.reset_index()))
+                made.append(known | _epochs_to_baseline(group, baseline, horizon))
         rows += _with_holm(made)
     return pd.DataFrame(rows)
 
@@ -123,6 +126,7 @@ def _compared(
         "smallest_p": math.nan if shared or present.empty else smallest_p(len(present)),
         "censored": 0,
         "exhausted": 0,
+        "horizon": math.nan,
     }
 
 
@@ -137,19 +141,29 @@ def _means(spread: Interval, difference: Interval) -> dict[str, object]:
     }
 
 
+def _horizon(cells: pd.DataFrame) -> float:
+    """The epoch up to which all treatments of a setting are known; NaN if that is to the end."""
+    watched = cells[cells[EPOCHS].notna()]
+    known = [
+        known_until(group[EPOCHS], group[REACHED] == 1) for _, group in watched.groupby(TREATMENT)
+    ]
+    horizon = min(known, default=math.inf)
+    return horizon if math.isfinite(horizon) else math.nan
+
+
 def _epochs_to_baseline(
-    group: pd.DataFrame, cells: pd.DataFrame, baseline: pd.DataFrame
+    group: pd.DataFrame, baseline: pd.DataFrame, horizon: float
 ) -> dict[str, object]:
     """The row of a metric that has no plain mean, because some cells never got there."""
-    horizon = cells.groupby(TREATMENT)["epochs/stopped"].max().min()
     present = group[group[EPOCHS].notna()]
     censored = present[present[REACHED] == 0]
 
     def mean(of: pd.DataFrame) -> float:
-        return restricted_mean(of[EPOCHS], of[REACHED] == 1, horizon)
+        until = of[EPOCHS].max() if math.isnan(horizon) else horizon
+        return restricted_mean(of[EPOCHS], of[REACHED] == 1, until)
 
     own = mean(present)
-    paired = baseline[baseline["seed"].isin(present["seed"])]
+    paired = baseline[baseline.index.isin(present["seed"]) & baseline[EPOCHS].notna()]
     is_baseline = bool((group["loss"] == "baseline").all())
     return {
         "metric": EPOCHS,
@@ -164,6 +178,7 @@ def _epochs_to_baseline(
         "smallest_p": math.nan,
         "censored": len(censored),
         "exhausted": int((censored["epochs/stopped"] >= censored["max_epochs"]).sum()),
+        "horizon": horizon,
     }
 
 
@@ -175,12 +190,3 @@ def _with_holm(rows: list[dict[str, object]]) -> list[dict[str, object]]:
         row | {"p_holm": p, "survives": bool(p <= SIGNIFICANT)}
         for row, p in zip(rows, adjusted, strict=True)
     ]
-
-
-def _chosen(cells: pd.DataFrame) -> set[Hashable]:
-    """Per loss, the treatment with the best mean validation accuracy; test is not consulted."""
-    losses = cells[cells["loss"] != "baseline"]
-    if losses.empty:
-        return set()
-    accuracy = losses.groupby(TREATMENT, sort=False)["val/acc"].mean()
-    return set(accuracy.groupby(level="loss_label").idxmax())

@@ -27,6 +27,18 @@ def kaplan_meier(
     return moments, np.cumprod(1 - events / at_risk) if len(moments) else moments
 
 
+def known_until(times: ArrayLike, happened: ArrayLike) -> float:
+    """Up to when `kaplan_meier` is known: the last time watched, or infinity where it had happened
+    to all by then.
+
+    Args:
+        times: [n], above 0; at least one.
+        happened: [n].
+    """
+    _, shares = kaplan_meier(times, happened)
+    return math.inf if len(shares) and shares[-1] == 0 else float(np.max(times))
+
+
 def restricted_mean(times: ArrayLike, happened: ArrayLike, horizon: float) -> float:
     """The mean time until it happened, or the horizon for those to whom it had not: the area under
     `kaplan_meier` up to the horizon (Royston and Parmar 2013).

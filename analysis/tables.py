@@ -10,11 +10,12 @@ from pathlib import Path
 import pandas as pd
 from tabulate import tabulate
 
-from analysis.across import FEWEST_DATASETS
+from analysis.across import ENOUGH_RUNS, FEWEST_DATASETS, FEWEST_RUNS
 from analysis.convergence import EPOCHS
 from analysis.loss_names import shared_settings, with_short_names
-from analysis.setting import SETTING, TREATMENT
+from analysis.setting import TREATMENT, of_setting
 from analysis.summary import OF_PAIRS, SIGNIFICANT
+from analysis.treatments import settings, treatment_name
 
 _LATEX = {
     "λ": r"$\lambda$",
@@ -27,8 +28,9 @@ _LATEX = {
 _INTERVALS = "Mean ± half-width of the 95% t-interval over n seeds."
 _NAME_WIDTH = 34
 _SINGLE = "A single seed has no interval."
+_EQUAL = "Values that are all equal show no spread, and have no interval."
 _NO_INTERVAL = (
-    "Epochs to baseline has no t-interval, which is of plain means; its mean is restricted."
+    "Epochs to baseline has no t-interval, which cannot count cells that never got there."
 )
 
 
@@ -123,14 +125,8 @@ def tables(
     """
     labels = summary["loss_label"].unique()
     summary = with_short_names(summary, labels)
-    varying = [name for name in SETTING if summary[name].nunique(dropna=False) > 1]
-    named = ["dataset", "backbone", *(n for n in varying if n not in {"dataset", "backbone"})]
     made = []
-    for _, group in summary.groupby(SETTING, dropna=False, sort=False):
-        first = group.iloc[0]
-        title = ", ".join(
-            str(first[name]) if name in named[:2] else f"{name}={first[name]}" for name in named
-        )
+    for title, group in settings(summary):
         made.append(_means(title, group))
         if group["metric"].isin(STRUCTURE).any():
             made.append(_measures(f"{title}: structure of the latents", group, STRUCTURE))
@@ -139,7 +135,7 @@ def tables(
         if group["pairs"].any():
             made.append(_differences(title, group))
         if choices is not None and len(choices):
-            own = with_short_names(choices, labels).merge(group[SETTING].iloc[:1], on=SETTING)
+            own = of_setting(with_short_names(choices, labels), group.iloc[0])
             if len(own) and own["naive"].notna().any():
                 made.append(_choices(title, own))
     if comparison is not None and len(comparison):
@@ -153,14 +149,22 @@ def _means(title: str, group: pd.DataFrame) -> Table:
     notes = [_INTERVALS]
     if group["chosen"].any():
         notes.append("* the loss's best λ by mean validation accuracy; test had no say in it.")
-    if _has_single(group, COLUMNS):
-        notes.append(_SINGLE)
+        notes += _not_eligible(group)
+    notes += _without_interval(group, COLUMNS)
     if _f1_agrees(group):
         notes.append("Micro-F1 equals test accuracy in every row, as it must for single labels.")
     timed = group[group["metric"] == EPOCHS]
     if len(timed):
         notes += [_epochs_to_baseline(timed), _NO_INTERVAL]
     return _of_means(title, group, COLUMNS, notes)
+
+
+def _not_eligible(group: pd.DataFrame) -> list[str]:
+    """A sentence on the λ that have fewer seeds than another of their loss."""
+    seeds = group[group["metric"] == "val/acc"]
+    fewer = seeds[seeds["n"] < seeds.groupby("loss_label")["n"].transform("max")]
+    names = [f"{treatment_name(row, group)} (n = {row['n']})" for _, row in fewer.iterrows()]
+    return [f"Could not be chosen, as others have more seeds: {'; '.join(names)}."] if names else []
 
 
 def _epochs_to_baseline(timed: pd.DataFrame) -> str:
@@ -172,9 +176,11 @@ def _epochs_to_baseline(timed: pd.DataFrame) -> str:
     )
     if not censored:
         return f"{said}; every cell did."
+    horizon = timed["horizon"].iloc[0]
+    until = "" if math.isnan(horizon) else f" to the first {horizon:g} epochs"
     return (
         f"{said}; in brackets how many cells stopped before they did. These are censored: the mean "
-        f"is restricted (Kaplan-Meier), not averaged over the others. Of these {censored}, "
+        f"is restricted (Kaplan-Meier){until}, not averaged over the others. Of these {censored}, "
         f"{censored - exhausted} stopped because they no longer improved, where the mean errs in "
         f"their favour, and {exhausted} because max_epochs ({timed['max_epochs'].iloc[0]}) was "
         "over, where it favours none."
@@ -182,17 +188,18 @@ def _epochs_to_baseline(timed: pd.DataFrame) -> str:
 
 
 def _measures(title: str, group: pd.DataFrame, columns: Mapping[str, Column]) -> Table:
-    notes = [_INTERVALS]
-    if _has_single(group, columns):
-        notes.append(_SINGLE)
+    notes = [_INTERVALS, *_without_interval(group, columns)]
     shared = group[group["metric"].isin(columns) & group["metric"].isin(OF_PAIRS)]
     if shared["n"].eq(2).any():
         notes.append("CKA seeds has no interval from two seeds, which are one pair.")
     return _of_means(title, group, columns, notes)
 
 
-def _has_single(group: pd.DataFrame, columns: Mapping[str, Column]) -> bool:
-    return bool(group.loc[group["metric"].isin(columns), "n"].eq(1).any())
+def _without_interval(group: pd.DataFrame, columns: Mapping[str, Column]) -> list[str]:
+    """Why some of a table's means have none."""
+    shown = group[group["metric"].isin(columns) & group["half_width"].isna()]
+    equal = ~shown["metric"].isin([EPOCHS, *OF_PAIRS]) & shown["n"].gt(1)
+    return [_SINGLE] * bool(shown["n"].eq(1).any()) + [_EQUAL] * bool(equal.any())
 
 
 def _of_means(
@@ -202,9 +209,18 @@ def _of_means(
         group,
         columns,
         lambda row, column: _number(row["mean"], row["half_width"], column, "z") + _censored(row),
-        lambda row: row["n"],
+        "n",
     )
-    return Table(title, ["loss", "λ", "n", *_titles(group, columns)], rows, notes)
+    return Table(
+        title, ["loss", "λ", "n", *_titles(group, columns)], rows, notes + _of_fewer(rows, "n")
+    )
+
+
+def _of_fewer(rows: list[list[str]], count: str) -> list[str]:
+    """What is said below a table in which some numbers are of fewer seeds than their row."""
+    if not any(f"({count} = " in cell for row in rows for cell in row):
+        return []
+    return [f"({count} = …): of so many seeds alone; for the others it is not defined."]
 
 
 def _differences(title: str, group: pd.DataFrame) -> Table:
@@ -213,9 +229,10 @@ def _differences(title: str, group: pd.DataFrame) -> Table:
         paired,
         COLUMNS,
         lambda row, column: _number(row["difference"], row["difference_half_width"], column, "+z"),
-        lambda row: row["pairs"],
+        "pairs",
     )
     notes = ["Mean of the paired differences ± half-width of their 95% t-interval."]
+    notes += _of_fewer(rows, "pairs")
     accuracy = paired[paired["metric"] == "test/acc"]
     tested = {
         (row["loss_label"], row["lambda"], row["warmup_epochs"]): [
@@ -228,6 +245,9 @@ def _differences(title: str, group: pd.DataFrame) -> Table:
     keys = [tuple(part.iloc[0][TREATMENT]) for part in _treatments(paired)]
     rows = [[*row, *tested.get(key, ["–"] * 3)] for row, key in zip(rows, keys, strict=True)]
     notes += _what_n_carries(accuracy)
+    still = paired["difference_half_width"].isna() & paired["pairs"].gt(1)
+    if (still & paired["metric"].isin(COLUMNS) & paired["metric"].ne(EPOCHS)).any():
+        notes.append(_EQUAL)
     if accuracy["g"].isna().any():
         notes.append(
             "g is undefined (–) below three pairs, and where all of a row's differences are equal."
@@ -303,16 +323,19 @@ def _comparison(comparison: pd.DataFrame) -> Table:
         ]
         for _, row in comparison.iterrows()
     ]
+    first = comparison.iloc[0]
+    each, unused = first["runs"] // first["settings"], int(comparison["unused"].sum())
     notes = [
         "IQM: interquartile mean of test accuracy over all runs. P(improves): the probability "
-        "that a run beats the baseline's on the same setting. In brackets 95% intervals by a "
-        "bootstrap stratified by setting; λ as each setting's validation chose it."
+        "that a run beats the baseline's on the same setting. λ as each setting's validation chose "
+        f"it; of each setting {each} seed{'s' if each > 1 else ''} that all losses have"
+        + (f", so that {unused} other runs are left out." if unused else "."),
+        _bootstrap(each),
     ]
-    settings = int(comparison["settings"].max())
-    if settings < FEWEST_DATASETS:
+    if first["datasets"] < FEWEST_DATASETS:
         notes.append(
-            f"No critical-difference diagram: {settings} settings, and mean ranks over fewer than "
-            f"{FEWEST_DATASETS} cannot tell methods apart."
+            f"No critical-difference diagram: {first['datasets']} datasets, and mean ranks over "
+            f"fewer than {FEWEST_DATASETS} cannot tell methods apart."
         )
     return Table(
         "All settings together",
@@ -322,9 +345,19 @@ def _comparison(comparison: pd.DataFrame) -> Table:
     )
 
 
+def _bootstrap(each: int) -> str:
+    """What the brackets are, for so many runs per setting."""
+    if each < FEWEST_RUNS:
+        return f"There are no intervals below {FEWEST_RUNS} runs per setting."
+    narrow = f", too narrow below {ENOUGH_RUNS} runs per setting" if each < ENOUGH_RUNS else ""
+    return f"In brackets 95% intervals by a bootstrap stratified by setting{narrow}."
+
+
 def _range(value: float, low: float, high: float, scale: float, digits: int) -> str:
     if math.isnan(value):
         return "–"
+    if math.isnan(low):
+        return f"{value * scale:.{digits}f}"
     return f"{value * scale:.{digits}f} [{low * scale:.{digits}f}, {high * scale:.{digits}f}]"
 
 
@@ -344,19 +377,27 @@ def _rows(
     group: pd.DataFrame,
     columns: Mapping[str, Column],
     show: Callable[[pd.Series, Column], str],
-    count: Callable[[pd.Series], int],
+    count: str,
 ) -> list[list[str]]:
+    """A row per treatment; `count` is the column of how many values a number is of, which is said
+    once per row, and again where a number is of others."""
+
+    def of_others(row: pd.Series, usual: int) -> str:
+        return f" ({count} = {row[count]})" if 0 < row[count] != usual else ""
+
     shown = {metric: column for metric, column in columns.items() if metric in set(group["metric"])}
     made = []
     for part in _treatments(group):
         by_metric = {row["metric"]: row for _, row in part.iterrows()}
         first = part.iloc[0]
         cells = [
-            show(by_metric[metric], column) if metric in by_metric else "–"
+            show(by_metric[metric], column) + of_others(by_metric[metric], first[count])
+            if metric in by_metric
+            else "–"
             for metric, column in shown.items()
         ]
         mark = "*" if first["chosen"] else ""
-        made.append([_label(first, group), f"{first['lambda']:g}{mark}", str(count(first)), *cells])
+        made.append([_label(first, group), f"{first['lambda']:g}{mark}", str(first[count]), *cells])
     return made
 
 

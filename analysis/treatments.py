@@ -19,7 +19,7 @@ def settings(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     others = [name for name in varying if name not in {"dataset", "backbone"}]
     for _, rows in frame.groupby(SETTING, dropna=False, sort=False):
         first = rows.iloc[0]
-        named = [f"{name}={first[name]}" for name in others]
+        named = [f"{name}={setting_value(first[name])}" for name in others]
         yield ", ".join([first["dataset"], first["backbone"], *named]), rows
 
 
@@ -64,3 +64,22 @@ def treatment_name(row: pd.Series, frame: pd.DataFrame) -> str:
     several = alike["warmup_epochs"].nunique() > 1
     warmup = f", warm-up {row['warmup_epochs']}" if several else ""
     return f"{label}, λ = {lam:g}{warmup}"
+
+
+def with_warmups(rows: pd.DataFrame, loss: str = "loss_label") -> pd.DataFrame:
+    """The rows, each loss that was tried with several warm-ups named with its own.
+
+    Args:
+        rows: of cells, or a summary of them.
+        loss: the column of names.
+    """
+    several = rows.groupby(loss)["warmup_epochs"].transform("nunique") > 1
+    named = rows[loss] + ", warm-up " + rows["warmup_epochs"].astype(str)
+    return rows.assign(**{loss: rows[loss].where(~several, named)})
+
+
+def setting_value(value: float | str | None) -> str:
+    """A setting's value as it is written: a column with nulls holds whole numbers as fractions."""
+    if pd.isna(value):
+        return "null"
+    return f"{value:.12g}" if isinstance(value, float) else str(value)

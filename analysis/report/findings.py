@@ -83,7 +83,9 @@ def _verdict(row: pd.Series) -> str:
     if row["survives"]:
         return "which survives Holm's correction"
     if math.isnan(width):
-        return "from one seed, which has no interval"
+        if row["pairs"] == 1:
+            return "from one seed, which has no interval"
+        return "all equal, which gives no interval"
     if abs(row["difference"]) > width:
         return "an interval without 0, but no result that survives Holm's correction"
     return "an interval that contains 0: these seeds do not tell its sign"

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.maps import FEWEST_POINTS, Map, MapSettings
+from analysis.maps import Map, MapSettings, can_be_mapped
 from analysis.outputs import outputs
 from analysis.silhouette import silhouette_samples
 from analysis.stored_maps import stored_map
@@ -39,7 +39,7 @@ class Network:
         predictions: [N].
         latents: [N, d].
         silhouettes: [N]; NaN where fewer than two classes are present.
-        maps: by the name of their kind; none of fewer than 50 images.
+        maps: by the name of their kind; none where the latents cannot be mapped.
     """
 
     setting: str
@@ -88,7 +88,7 @@ def networks(
         sha256 = str(row["weights_sha256"])
         measured = outputs(store, cell.id, sha256, "test", data_root)
         maps = {}
-        mapped = choice != "none" and len(measured.labels) >= FEWEST_POINTS
+        mapped = choice != "none" and can_be_mapped(measured.latents)
         for kind in kinds if mapped else ():
             progress(f"drawing the {kind.name} map of {cell.label}")
             maps[kind.name] = stored_map(store, cell.id, sha256, kind, data_root)

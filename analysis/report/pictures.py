@@ -14,7 +14,7 @@ from analysis.figures import Curve, CurvePanel, EpochRow, Level, Response
 from analysis.margins import margins
 from analysis.report.networks import Network
 from analysis.report.page import Picture
-from analysis.treatments import settings, treatments
+from analysis.treatments import settings, treatments, with_warmups
 
 History = Sequence[Mapping[str, float]]
 """One object per epoch, as a cell's ``history.jsonl`` has them."""
@@ -50,6 +50,7 @@ def pictures(
     several = len(list(settings(frame))) > 1
     for place, (setting, cells) in enumerate(settings(frame), start=1):
         rows = next(rows for name, rows in settings(summary) if name == setting)
+        cells, rows = with_warmups(cells), with_warmups(rows)
         of = f" ({setting})" if several else ""
         stem = f"-{place}" if several else ""
         own = [network for network in chosen if network.setting == setting]
@@ -112,7 +113,6 @@ def _responses(cells: pd.DataFrame, rows: pd.DataFrame) -> Iterator[Picture]:
         responses = []
         for label in own.loc[own["lambda"] > 0, "loss_label"].unique():
             of_loss = own[own["loss_label"] == label].sort_values("lambda")
-            of_loss = of_loss.drop_duplicates("lambda")
             levels = tuple(_level(cells, row, metric, scale) for _, row in of_loss.iterrows())
             responses.append(Response(label, tuple(of_loss["lambda"]), levels))
         baseline = own[own["loss_label"] == "baseline"]
@@ -144,7 +144,7 @@ def _differences(rows: pd.DataFrame) -> Iterator[Picture]:
         own = rows[(rows["metric"] == metric) & (rows["pairs"] > 0)]
         if own.empty:
             continue
-        table = own.drop_duplicates(["loss_label", "lambda"]).set_index(["loss_label", "lambda"])
+        table = own.set_index(["loss_label", "lambda"])
         losses = tuple(table.index.get_level_values(0).unique())
         lambdas = tuple(sorted(table.index.get_level_values(1).unique()))
 

@@ -80,6 +80,39 @@ def test_nothing_is_found_in_a_table_of_real_numbers(tmp_path: Path, runs: int, 
     assert bool(wrong) == (ddof == 0)
 
 
+@pytest.mark.parametrize(
+    ("text", "examined", "wrong"),
+    [
+        ("dataset,lambda,a,b,printed_improvement\nx,0.5,0.50,0.55,10%\ny,1,0.40,0.44,10%\n", 2, 0),
+        ("dataset,seed,n,a,b,printed_improvement\nx,3,5,0.50,0.55,10%\n", 1, 0),
+        ("d,a,b,printed_improvement_b_vs_a,printed_improvement_a_vs_b\nx,2.0,3.0,50%,50%\n", 2, 1),
+        (
+            "metric,variant,mean,printed_improvement_b_vs_a,printed_improvement_a_vs_b\n"
+            "f1,a,2.0,50%,50%\nf1,b,3.0,50%,50%\n",
+            2,
+            1,
+        ),
+    ],
+)
+def test_every_printed_change_is_of_its_own_numbers(
+    tmp_path: Path, text: str, examined: int, wrong: int
+):
+    path = tmp_path / "table.csv"
+    path.write_text(text)
+    check = audited(path)["printed percentages"]
+    assert (check.examined, len(check.findings)) == (examined, wrong)
+
+
+@pytest.mark.parametrize(
+    ("metric", "whole"),
+    [("epochs", True), ("nr_epochs", True), ("epochs_best", True), ("seconds_per_epoch", False)],
+)
+def test_only_numbers_of_epochs_are_whole(tmp_path: Path, metric: str, whole: bool):
+    path = tmp_path / "table.csv"
+    path.write_text(f"dataset,{metric}_mean,{metric}_std\nx,12.34,0.55\n")
+    assert ("means of 5 whole numbers" in audited(path)) == whole
+
+
 def test_possible_means_and_deviations_are_those_of_every_list_of_numbers():
     seen = {}
     for numbers in itertools.combinations_with_replacement(range(8), 3):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -84,6 +85,13 @@ def test_without_censoring_the_restricted_mean_is_a_mean():
     assert math.isnan(survival.restricted_mean([], [], 20))
 
 
+def test_the_share_is_known_until_the_last_time_watched_or_for_ever():
+    assert survival.known_until([3, 5], [True, True]) == math.inf
+    assert survival.known_until([3, 5], [False, True]) == math.inf
+    assert survival.known_until([3, 5], [True, False]) == 5
+    assert survival.known_until([5, 5], [True, False]) == 5
+
+
 def test_the_nested_choice_is_made_without_the_seed_that_it_is_judged_by():
     validation = np.array([[0.9, 0.5], [0.4, 0.6], [0.5, 0.6]])
     test = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
@@ -91,6 +99,33 @@ def test_the_nested_choice_is_made_without_the_seed_that_it_is_judged_by():
     assert selection.naive(validation, test).tolist() == [1.0, 3.0, 5.0]
     assert selection.nested(validation, test).tolist() == [2.0, 3.0, 5.0]
     assert np.isnan(selection.nested(validation[:1], test[:1])).all()
+
+
+def cells_by_lambda(validation: dict[float, dict[int, float]]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {"loss": "own", "loss_label": "own", "lambda": lam, "warmup_epochs": 0}
+            | {"seed": seed, "val/acc": accuracy}
+            for lam, by_seed in validation.items()
+            for seed, accuracy in by_seed.items()
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("validation", "expected"),
+    [
+        ({0.25: {0: 0.8, 1: 0.9}, 0.75: {1: 0.87}}, 0.25),  # the better mean is of the easy seed
+        ({0.25: {0: 0.8, 1: 0.9}, 0.75: {1: 0.91, 2: 0.1}}, 0.75),  # on seed 1, which both have
+        ({0.25: {0: 0.8}, 0.75: {1: 0.9}}, 0.25),  # nothing is shared
+        ({0.75: {0: 0.1 + 0.2}, 0.25: {0: 0.3}}, 0.25),  # equal but for rounding
+    ],
+)
+def test_lambda_is_chosen_on_seeds_that_all_candidates_have(
+    validation: dict[float, dict[int, float]], expected: float
+):
+    found = selection.chosen_treatments(cells_by_lambda(validation))
+    assert found == {"own": ("own", expected, 0)}
 
 
 def test_nesting_takes_out_the_optimism_of_choosing():

@@ -74,11 +74,20 @@ def test_principal_components_are_scikit_learns_but_for_their_sign():
         (np.zeros((49, 3)), "N at least 50, not \\[49, 3\\]"),
         (np.zeros(100), "not \\[100\\]"),
         (np.full((60, 2), np.nan), "must be finite"),
+        (np.full((60, 2), 0.37), "all are the same"),
     ],
 )
 def test_what_cannot_be_mapped_is_said(latents: np.ndarray, message: str):
     with pytest.raises(ValueError, match=message):
         draw_map(latents, MapSettings())
+
+
+def test_what_can_be_mapped_is_enough_latents_that_differ():
+    assert maps.can_be_mapped(clusters())
+    assert not maps.can_be_mapped(clusters()[:49])
+    rounding = 1e-8 * np.random.default_rng(0).normal(size=(60, 3))
+    assert not maps.can_be_mapped(1 + rounding)
+    assert maps.can_be_mapped(rounding)
 
 
 def test_neighbours_must_be_fewer_than_half_of_the_points():

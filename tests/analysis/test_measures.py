@@ -49,7 +49,7 @@ def test_silhouettes_by_class_are_means_of_scikit_learns():
     assert by_class == pytest.approx({c: scores[c == LABELS].mean() for c in range(4)})
 
 
-@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+@pytest.mark.parametrize("scale", [1e-20, 1e-6, 1.0, 1e6])
 def test_separation_is_scikit_learns_at_any_scale(scale: float):
     calinski = separation.calinski_harabasz(scale * LATENTS + 3 * scale, LABELS)
     davies = separation.davies_bouldin(scale * LATENTS + 3 * scale, LABELS)
@@ -62,6 +62,13 @@ def test_separation_says_nothing_where_nothing_can_be_said():
         assert math.isnan(measure(POINT, PAIRS))
         assert math.isnan(measure(LATENTS, np.zeros(len(LATENTS), int)))
         assert math.isnan(measure(np.eye(3), [0, 1, 2]))
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1.0])
+def test_classes_of_one_mean_have_no_davies_bouldin(scale: float):
+    latents = scale * np.array([[1, 0], [-1, 0], [0, 1], [0, -1], [9, 1], [9, -1]])
+    assert math.isnan(separation.davies_bouldin(latents, [0, 0, 1, 1, 2, 2]))
+    assert separation.davies_bouldin(latents, [0, 1, 0, 1, 2, 2]) > 0
 
 
 def test_knn_accuracy_is_a_vote_of_the_nearest():

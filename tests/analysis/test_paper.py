@@ -65,6 +65,9 @@ def test_a_number_lies_in_the_interval_or_not(summary: pd.DataFrame):
     low, high = stats.t.interval(0.95, 2, loc=88.6, scale=stats.sem([88.4, 88.6, 88.8]))
     assert baseline["half_width"] == pytest.approx((high - low) / 2)
     assert baseline["difference"] == pytest.approx(0.01)
+    width = baseline["difference_half_width"]
+    welch = stats.ttest_ind_from_stats(88.6, 0.2, 3, 88.6 + width, 0.15, 5, equal_var=False)
+    assert welch.pvalue == pytest.approx(0.05)
     assert bool(baseline["inside"])
     boost = numbers.loc[3, "latent_boost", 0.75, "test/f1_micro"]
     assert boost["difference"] == pytest.approx(0.91 - 0.9038)
@@ -85,7 +88,22 @@ def test_the_layout_is_the_papers(summary: pd.DataFrame):
     ]
     assert two.rows[0][2] == "88.59 → 88.60 ± 0.50 (+0.01) ✓"
     assert five.rows[0][1].startswith("0.347 → 0.310 ± 0.025 (-0.037) ✗")
-    assert "lies in the interval" in as_text([two])
+    assert "Welch's 95% interval of the difference" in as_text([two])
+    assert "lies in the interval" in as_text([five])
+    assert "This run has the default protocol." in as_text([two])
+
+
+def test_a_protocol_and_a_warm_up_that_are_others_are_named(summary: pd.DataFrame):
+    boost = summary["loss_label"] == "latent_boost"
+    warmer = summary[boost].assign(warmup_epochs=7, mean=0.5)
+    both = pd.concat([summary, warmer]).assign(max_epochs=6)
+    _, three, four, _ = paper_tables(analysis.beside_paper(both))
+    own = summary.loc[boost, "warmup_epochs"].iloc[0]
+    names = [f"latent_boost, warm-up {own}", "latent_boost, warm-up 7"]
+    assert [line[0] for line in three.rows] == names
+    assert "→ 50.00" in three.rows[1][2]
+    assert four.header == ["dataset", "baseline", *names]
+    assert "default protocol but for max_epochs=6." in " ".join(three.notes)
 
 
 def test_cells_that_are_not_the_papers_are_not_compared(summary: pd.DataFrame):
@@ -93,6 +111,7 @@ def test_cells_that_are_not_the_papers_are_not_compared(summary: pd.DataFrame):
     assert analysis.beside_paper(other).empty
     assert paper_tables(analysis.beside_paper(other)) == []
     assert analysis.beside_paper(summary.assign(train_size=12000)).empty
+    assert analysis.beside_paper(summary.assign(test_size=100)).empty
     baseline = summary["loss_label"] == "baseline"
     assert analysis.beside_paper(summary[baseline]).empty
     own = summary.assign(loss_label=summary["loss_label"].where(baseline, "spread:Spread"))
@@ -100,4 +119,5 @@ def test_cells_that_are_not_the_papers_are_not_compared(summary: pd.DataFrame):
     mixed = pd.concat([summary, own[baseline].assign(batch_size=64)])
     assert set(analysis.beside_paper(mixed)["batch_size"]) == {128}
     one = summary.assign(half_width=float("nan"))
-    assert "✓" not in as_text(paper_tables(analysis.beside_paper(one))).replace("✓: the", "")
+    shown = paper_tables(analysis.beside_paper(one))
+    assert not any("✓" in cell for table in shown for line in table.rows for cell in line)

@@ -35,3 +35,4 @@ def test_a_cell_is_compared_with_its_baseline_and_its_other_seeds(
 
     monkeypatch.setattr(CellFiles, "outputs", lambda *_: pytest.fail("compared again"))
     pd.testing.assert_frame_equal(analysis.with_similarity(frame, trained), found)
+    pd.testing.assert_frame_equal(analysis.with_similarity(found, trained), found)

@@ -35,6 +35,12 @@ def test_one_value_has_no_interval_and_none_has_no_mean():
     assert math.isnan(none.mean)
 
 
+def test_values_that_are_all_equal_have_no_interval():
+    interval = mean_interval([0.1 + 0.2, 0.3])
+    assert interval.mean == pytest.approx(0.3)
+    assert math.isnan(interval.half_width)
+
+
 def test_missing_values_do_not_count():
     assert mean_interval([1.0, math.nan, 3.0]) == mean_interval([1.0, 3.0])
 

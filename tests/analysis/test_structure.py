@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from sklearn.metrics import log_loss, silhouette_score
+from small_cells import small_cell
 
 import analysis
 from analysis.scores import keep_scores, kept_scores
-from lbray.spec import Cell
+from lbray.spec import Cell, Experiment
 from lbray.store import CellFiles, Store
+from lbray.training import run_cell
 
 
 @pytest.fixture
@@ -110,3 +114,28 @@ def test_latents_that_collapse_to_a_point_are_measured(trained: Store, trained_c
     ).all()
     again = analysis.with_structure(analysis.load(trained, "two"), trained)
     pd.testing.assert_frame_equal(again, frame)
+
+
+def grey(path: Path, seed: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 256, (12, 12), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+
+
+def test_images_that_changed_are_noticed_where_scores_are_kept(store: Store, tmp_path: Path):
+    folder = tmp_path / "pictures"
+    for kind in ("a", "b"):
+        for number in range(30):
+            grey(folder / kind / f"{number}.png", 100 * ord(kind) + number)
+    cell = small_cell(
+        dataset=f"folder:{folder}", backbone="cnn", max_epochs=1, train_size=None, test_size=None
+    )
+    assert run_cell(cell, store).done
+    store.record_experiment(Experiment(name="own", blocks=({},)), [cell])
+    assert len(analysis.with_structure(analysis.load(store, "own"), store)) == 1
+    grey(folder / "a" / "new.png", 1)
+    changed = analysis.with_structure(analysis.load(store, "own"), store)
+    assert changed.empty
+    assert "was trained on other images than" in analysis.left_out(changed)[cell.id]
+    shutil.rmtree(folder)  # kept scores need no images
+    assert len(analysis.with_structure(analysis.load(store, "own"), store)) == 1

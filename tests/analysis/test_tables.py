@@ -12,7 +12,8 @@ from small_cells import small_cell
 
 import analysis
 from analysis import tables
-from lbray.spec import Experiment
+from analysis.report.findings import findings
+from lbray.spec import Cell, Experiment
 from lbray.store import Result, Store
 
 ACCURACY = {
@@ -229,6 +230,7 @@ def test_cells_that_never_reach_the_baseline_are_censored(recorded: Store):
         history = [{"val/acc": min(best, 0.1 * epoch) + gains} for epoch in range(30)]
         recorded.cell(cell_id).write_history(history)
     frame = analysis.with_epochs_to_baseline(analysis.load(recorded, "grid"), recorded)
+    pd.testing.assert_frame_equal(analysis.with_epochs_to_baseline(frame, recorded), frame)
     summary = analysis.summarise(frame)
     baseline, magnet, boost = (
         row(summary, loss, lam, "epochs/to_baseline")
@@ -275,6 +277,49 @@ def test_a_column_that_every_cell_fills_speaks_of_none_that_stopped(recorded: St
     assert "stopped" not in notes
 
 
+def test_only_treatments_with_censored_cells_limit_the_epochs_to_baseline(recorded: Store):
+    frame = analysis.load(recorded, "grid")
+    baseline = frame["loss"] == "baseline"
+    frame["epochs/stopped"] = frame["epochs/stopped"].where(~baseline, 70)
+    frame["epochs/to_baseline"] = 10.0
+    frame["epochs/to_baseline"] = frame["epochs/to_baseline"].where(~baseline, 50.0)
+    frame["epochs/to_baseline_reached"] = 1.0
+    summary = analysis.summarise(frame)
+    assert row(summary, "baseline", 0.0, "epochs/to_baseline")["mean"] == 50
+    assert row(summary, "magnet", 0.25, "epochs/to_baseline")["difference"] == -40
+    boost = frame["loss"] == "latent_boost"
+    frame.loc[boost, ["epochs/to_baseline", "epochs/to_baseline_reached"]] = 40.0, 0.0
+    summary = analysis.summarise(frame)
+    assert row(summary, "baseline", 0.0, "epochs/to_baseline")["mean"] == 40
+    assert row(summary, "magnet", 0.25, "epochs/to_baseline")["mean"] == 10
+    assert "(Kaplan-Meier) to the first 40 epochs" in " ".join(tables.tables(summary)[0].notes)
+
+
+def test_a_number_of_fewer_seeds_than_its_row_says_of_how_many(recorded: Store):
+    frame = analysis.load(recorded, "grid").assign(**{"test/silhouette": 0.5, "test/nc1": 1.0})
+    lost = (frame["loss"] == "magnet") & (frame["lambda"] == 0.25) & (frame["seed"] == 0)
+    frame.loc[lost, ["test/silhouette", "test/nc1"]] = math.nan
+    means, structure, differences = tables.tables(analysis.summarise(frame))
+    assert means.rows[1][2:3] + means.rows[1][-1:] == ["3", "0.500 (n = 2)"]
+    assert structure.rows[1][-1] == "1.000 (n = 2)"
+    assert differences.rows[0][-4] == "+0.000 (pairs = 2)"
+    for table in (means, structure, differences):
+        assert any("of so many seeds alone" in note for note in table.notes)
+        assert sum("(n = " in cell for line in table.rows for cell in line) <= 1
+
+
+def test_equal_differences_are_no_evidence(recorded: Store):
+    frame = analysis.load(recorded, "grid")
+    accuracy = frame["seed"] / 100 + 0.8 + frame["lambda"].gt(0) / 100
+    summary = analysis.summarise(frame.assign(**{"test/acc": accuracy}))
+    assert math.isnan(row(summary, "magnet", 0.25, "test/acc")["difference_half_width"])
+    told = " ".join(findings(frame, summary, {}).sentences)
+    assert "+1.00 (n = 3) points, all equal, which gives no interval" in told
+    assert "0 have a higher test accuracy" in told
+    notes = " ".join(tables.tables(summary)[1].notes)
+    assert "Values that are all equal show no spread" in notes
+
+
 @pytest.mark.parametrize(("seeds", "said"), [(2, True), (3, False)])
 def test_what_two_pairs_do_not_give_is_said(recorded: Store, seeds: int, said: bool):
     frame = analysis.load(recorded, "grid")
@@ -301,7 +346,91 @@ def test_settings_are_compared_together_only_where_there_are_several(recorded: S
     assert found.loc["magnet", "improves_low"] <= wins <= found.loc["magnet", "improves_high"]
     made = tables.tables(analysis.summarise(both), {}, None, comparison)
     assert made[-1].title == "All settings together"
-    assert "No critical-difference diagram: 2 settings" in made[-1].notes[-1]
+    assert "No critical-difference diagram: 2 datasets" in made[-1].notes[-1]
+
+
+def cells_of(store: Store, name: str, accuracies: dict[tuple, float]) -> pd.DataFrame:
+    """The frame of cells by their dataset, loss, λ and seed; both sizes are null."""
+    cells = []
+    for (dataset, loss, lam, seed), accuracy in accuracies.items():
+        cells.append(Cell.of(dataset=dataset, loss=loss, seed=seed, **{"lambda": lam}))
+        record(store, cells[-1], accuracy)
+    store.record_experiment(Experiment(name=name, blocks=({},)), cells)
+    return analysis.load(store, name)
+
+
+@pytest.mark.parametrize("losses", [{"baseline": 0.0}, {"baseline": 0.0, "magnet": 0.5}])
+def test_two_datasets_with_all_images_are_compared(store: Store, losses: dict[str, float]):
+    frame = cells_of(
+        store,
+        "whole",
+        {
+            (dataset, loss, lam, seed): 0.8 + seed / 100
+            for dataset in ("digits", "fashion_mnist")
+            for loss, lam in losses.items()
+            for seed in (0, 1)
+        },
+    )
+    comparison = analysis.compare(frame)
+    assert list(comparison["loss_label"]) == list(losses)
+    made = tables.tables(analysis.summarise(frame), {}, analysis.choices(frame), comparison)
+    assert made[-1].rows[0] == ["baseline", "2", "4", "80.50", "–"]
+    assert "no intervals below 3 runs" in " ".join(made[-1].notes)
+
+
+def test_a_size_that_some_settings_leave_null_is_named_as_it_is_written(store: Store):
+    cells = [small_cell(train_size=size, seed=seed) for size in (None, 600) for seed in (0, 1)]
+    cells.append(small_cell(train_size=None, loss="magnet", **{"lambda": 0.5}))
+    for cell in cells:
+        record(store, cell, 0.9)
+    store.record_experiment(Experiment(name="sizes", blocks=({},)), cells)
+    frame = analysis.load(store, "sizes")
+    made = tables.tables(analysis.summarise(frame), {}, analysis.choices(frame))
+    titles = [table.title for table in made]
+    assert "digits, cnn, train_size=600" in titles
+    assert "digits, cnn, train_size=null: what the chosen λ is worth" in titles
+
+
+def test_each_setting_counts_alike_by_seeds_that_all_losses_have(store: Store):
+    frame = cells_of(
+        store,
+        "uneven",
+        {
+            **{("fashion_mnist", "baseline", 0.0, seed): 0.9 for seed in range(5)},
+            **{("fashion_mnist", "magnet", 0.5, seed): 0.88 for seed in range(5)},
+            **{("digits", "baseline", 0.0, seed): 0.6 for seed in range(5)},
+            **{("digits", "magnet", 0.5, seed): 0.58 for seed in (1, 2, 3)},
+        },
+    )
+    found = analysis.compare(frame).set_index("loss_label")
+    assert found["runs"].to_dict() == {"baseline": 6, "magnet": 6}
+    assert found["unused"].to_dict() == {"baseline": 4, "magnet": 2}
+    assert found.loc["baseline", "iqm"] - found.loc["magnet", "iqm"] == pytest.approx(0.02)
+    note = tables.tables(analysis.summarise(frame), {}, None, found.reset_index())[-1].notes[0]
+    assert "3 seeds that all losses have, so that 6 other runs are left out" in note
+
+
+def test_a_lambda_with_fewer_seeds_cannot_be_chosen(recorded: Store):
+    frame = analysis.load(recorded, "grid")
+    lucky = (frame["loss"] == "magnet") & (frame["lambda"] == 0.5)
+    frame.loc[lucky, "val/acc"] = 0.99
+    frame = frame[~lucky | (frame["seed"] == 1)]
+    summary = analysis.summarise(frame)
+    assert row(summary, "magnet", 0.25, "test/acc")["chosen"]
+    found = analysis.choices(frame).set_index("loss_label")
+    assert list(found.loc["magnet", ["lambda", "candidates", "n"]]) == [0.25, 2, 3]
+    assert "magnet, λ = 0.5 (n = 1)." in " ".join(tables.tables(summary)[0].notes)
+
+
+def test_the_smallest_of_equal_lambdas_is_chosen_everywhere(recorded: Store):
+    frame = analysis.load(recorded, "grid").iloc[::-1].copy()
+    magnet = frame["loss"] == "magnet"
+    frame.loc[magnet & (frame["lambda"] == 0.5), "val/acc"] = [0.91, 0.93, 0.92]
+    frame.loc[magnet & (frame["lambda"] == 0.25), "val/acc"] = [0.93, 0.91, 0.92]
+    summary = analysis.summarise(frame)
+    assert row(summary, "magnet", 0.25, "test/acc")["chosen"]
+    assert not row(summary, "magnet", 0.5, "test/acc")["chosen"]
+    assert analysis.choices(frame).set_index("loss_label").loc["magnet", "lambda"] == 0.25
 
 
 def test_all_forms_are_written_and_hold_the_same_numbers(recorded: Store, tmp_path: Path):

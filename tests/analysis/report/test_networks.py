@@ -1,0 +1,24 @@
+"""What the report looks into of a cell."""
+
+from __future__ import annotations
+
+import analysis
+from analysis.maps import MapSettings
+from analysis.report.networks import networks
+from lbray.spec import Cell
+from lbray.store import Store
+
+
+def test_latents_that_collapsed_to_a_point_have_no_map(trained: Store, trained_cells: list[Cell]):
+    collapsed = trained.cell(trained_cells[0].id)
+    weights, state = collapsed.best()
+    for tensor in weights.values():
+        tensor.fill_(0.0)
+    sha256 = collapsed.write_best(weights, state)
+    collapsed.finish(collapsed.result().model_copy(update={"weights_sha256": sha256}))
+    frame = analysis.load(trained, "two")
+    summary = analysis.summarise(frame)
+    (shown,) = networks(trained, frame, summary, "chosen", [MapSettings("tsne")])
+    assert shown.seed == 0
+    assert (shown.silhouettes == 0).all()
+    assert shown.maps == {}
