@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 from sklearn.metrics import log_loss, silhouette_score
 from small_cells import small_cell
+from stored_cells import with_all_weights
 
 import analysis
 from analysis.scores import keep_scores, kept_scores
@@ -87,24 +89,14 @@ def test_damaged_weights_are_left_out_by_name(trained: Store, trained_cells: lis
 def test_latents_that_are_not_finite_are_left_out_by_name(
     trained: Store, trained_cells: list[Cell]
 ):
-    broken = trained.cell(trained_cells[0].id)
-    weights, state = broken.best()
-    for tensor in weights.values():
-        tensor.fill_(float("nan"))
-    sha256 = broken.write_best(weights, state)
-    broken.finish(broken.result().model_copy(update={"weights_sha256": sha256}))
+    broken = with_all_weights(trained, trained_cells[0], math.nan)
     frame = analysis.with_structure(analysis.load(trained, "two"), trained)
     assert list(frame["id"]) == [trained_cells[1].id]
     assert "seed=0: its latents or logits are not finite." in analysis.left_out(frame)[broken.id]
 
 
 def test_latents_that_collapse_to_a_point_are_measured(trained: Store, trained_cells: list[Cell]):
-    collapsed = trained.cell(trained_cells[0].id)
-    weights, state = collapsed.best()
-    for tensor in weights.values():
-        tensor.fill_(0.0)
-    sha256 = collapsed.write_best(weights, state)
-    collapsed.finish(collapsed.result().model_copy(update={"weights_sha256": sha256}))
+    collapsed = with_all_weights(trained, trained_cells[0], 0.0)
     frame = analysis.with_structure(analysis.load(trained, "two"), trained)
     row = frame[frame["id"] == collapsed.id].iloc[0]
     assert row["test/silhouette"] == 0

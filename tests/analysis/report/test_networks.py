@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from stored_cells import with_all_weights
+
 import analysis
 from analysis.maps import MapSettings
 from analysis.report.networks import networks
@@ -10,12 +12,7 @@ from lbray.store import Store
 
 
 def test_latents_that_collapsed_to_a_point_have_no_map(trained: Store, trained_cells: list[Cell]):
-    collapsed = trained.cell(trained_cells[0].id)
-    weights, state = collapsed.best()
-    for tensor in weights.values():
-        tensor.fill_(0.0)
-    sha256 = collapsed.write_best(weights, state)
-    collapsed.finish(collapsed.result().model_copy(update={"weights_sha256": sha256}))
+    with_all_weights(trained, trained_cells[0], 0.0)
     frame = analysis.load(trained, "two")
     summary = analysis.summarise(frame)
     (shown,) = networks(trained, frame, summary, "chosen", [MapSettings("tsne")])
