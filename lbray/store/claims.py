@@ -18,6 +18,7 @@ import socket
 import threading
 import time
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -94,8 +95,7 @@ class Lease(Claims):
 
     def others(self) -> list[str]:
         """The ids of the other sweeps on this store that live."""
-        names = (name.removesuffix(".json") for name in self._files.list("sweeps"))
-        return [s for s in names if s != self.id and _living(self._files, s) is not None]
+        return [sweep for sweep, alive in self._listed() if alive and sweep != self.id]
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
@@ -107,10 +107,15 @@ class Lease(Claims):
 
     def _clear_dead(self) -> None:
         """Remove what killed sweeps left."""
+        for sweep, alive in self._listed():
+            if not alive:
+                _bury(self._files, sweep)
+
+    def _listed(self) -> Iterator[tuple[str, bool]]:
+        """The ids of the sweeps that have a lease on this store, and whether they live."""
         for name in self._files.list("sweeps"):
             sweep = name.removesuffix(".json")
-            if _living(self._files, sweep) is None:
-                _bury(self._files, sweep)
+            yield sweep, _living(self._files, sweep) is not None
 
     def _renew(self) -> None:
         while not self._ended.wait(_RENEW_S):
