@@ -202,7 +202,7 @@ class Trainer:
             DamagedArtefact: it is of another model or loss.
         """
         self.load_weights(_below("model.", tensors))
-        _load(self._beside_model, _below("beside_model.", tensors))
+        self._load(self._beside_model, _below("beside_model.", tensors))
         optimizer = self._optimizer.state_dict()
         moments: dict[int, dict[str, Tensor]] = {}
         for name, tensor in _below("optimizer.", tensors).items():
@@ -232,7 +232,22 @@ class Trainer:
         Raises:
             DamagedArtefact: they are of another model.
         """
-        _load(self.model, weights)
+        self._load(self.model, weights)
+
+    def _load(self, module: nn.Module, tensors: dict[str, Tensor]) -> None:
+        """As `load_state_dict`, also into buffers that were filled, or changed their shape, since
+        the module was made."""
+        device = self.splits.train.labels.device
+        for name, buffer in _buffers(module).items():
+            stored = tensors.get(name)
+            if stored is not None and (buffer is None or buffer.shape != stored.shape):
+                path, _, own_name = name.rpartition(".")
+                setattr(module.get_submodule(path), own_name, stored.to(device, copy=True))
+        try:
+            module.load_state_dict(tensors)
+        except RuntimeError as problem:
+            what = str(problem).splitlines()[-1].strip()
+            raise DamagedArtefact(f"the state does not fit: {what}") from None
 
 
 def _loss(cell: Cell, num_classes: int, width: int) -> losses.LatentLoss:
@@ -241,22 +256,6 @@ def _loss(cell: Cell, num_classes: int, width: int) -> losses.LatentLoss:
         cell.loss, cell.loss_params, num_classes=num_classes, embedding_size=width
     )
     return losses.build(cell.loss, **params)
-
-
-def _load(module: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """As `load_state_dict`, also into buffers that were filled, or changed their shape, since the
-    module was made."""
-    for name, buffer in _buffers(module).items():
-        stored = tensors.get(name)
-        if stored is not None and (buffer is None or buffer.shape != stored.shape):
-            path, _, own_name = name.rpartition(".")
-            setattr(module.get_submodule(path), own_name, stored.clone())
-    try:
-        module.load_state_dict(tensors)
-    except RuntimeError as problem:
-        raise DamagedArtefact(
-            f"the state does not fit: {str(problem).splitlines()[-1].strip()}"
-        ) from None
 
 
 def _buffers(module: nn.Module) -> dict[str, Tensor | None]:
