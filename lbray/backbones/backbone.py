@@ -25,12 +25,16 @@ class Backbone(nn.Module):
         return latents, self.head(latents)
 
 
+def blank_images(image_shape: tuple[int, int, int]) -> Tensor:
+    """Two of them [2, C, H, W], float32, on the CPU, in the memory format that backbones take."""
+    return torch.zeros(2, *image_shape).contiguous(memory_format=torch.channels_last)
+
+
 @torch.no_grad()
 def latent_width(backbone: nn.Module, image_shape: tuple[int, int, int]) -> int:
     """d of the latents [B, d] of images (C, H, W), by passing two blank ones on the CPU."""
     training = backbone.training
     backbone.eval()
-    blank = torch.zeros(2, *image_shape).contiguous(memory_format=torch.channels_last)
-    latents, _ = backbone(blank)
+    latents, _ = backbone(blank_images(image_shape))
     backbone.train(training)
     return int(latents.shape[1])

@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn.parameter import UninitializedParameter
 
 from lbray import own_code
+from lbray.backbones.backbone import blank_images
 from lbray.backbones.cnn import cnn
 from lbray.backbones.resnet import resnet50
 from lbray.backbones.torchvision_model import torchvision_model
@@ -134,8 +135,7 @@ def check_fit(name: str, num_classes: int, image_shape: tuple[int, int, int]) ->
         from_the_start = set(backbone.state_dict())
         try:
             with torch.no_grad():
-                blank = torch.zeros(2, *image_shape)
-                latents, logits = backbone(blank.contiguous(memory_format=torch.channels_last))
+                latents, logits = backbone(blank_images(image_shape))
             shapes = tuple(latents.shape), tuple(logits.shape)
         except Exception as problem:
             raise InputError(

@@ -7,6 +7,8 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
+from lbray.backbones.backbone import blank_images
+
 
 def unshareable(network: nn.Module, image_shape: tuple[int, int, int]) -> str | None:
     """Why workers cannot share a network's batches, as what the network "has" or does; None if they
@@ -27,7 +29,7 @@ def unshareable(network: nn.Module, image_shape: tuple[int, int, int]) -> str | 
                 f"has a {type(module).__name__}, which does not do with each worker's share of a "
                 "batch what it does with the whole"
             )
-    images = torch.zeros(2, *image_shape).contiguous(memory_format=torch.channels_last)
+    images = blank_images(image_shape)
     with torch.random.fork_rng(devices=[]):
         unused = _without_gradient(network, images)
     if unused is not None:

@@ -3,6 +3,7 @@
 from lbray.losses.catalogue import Description, describe
 from lbray.losses.latent_loss import LatentLoss
 from lbray.losses.registry import (
+    Scalar,
     build,
     check_training_set,
     code_digest,
@@ -19,6 +20,7 @@ from lbray.losses.rehearsal import rehearse
 __all__ = [
     "Description",
     "LatentLoss",
+    "Scalar",
     "build",
     "check_training_set",
     "code_digest",

@@ -34,7 +34,8 @@ _LOSSES: dict[str, Callable[..., nn.Module]] = {
 ENTRY_POINTS = "lbray.losses"
 """The group of entry points under which an installed package registers losses by name."""
 
-_SCALAR = bool | int | float | str | None
+Scalar = bool | int | float | str | None
+"""What a parameter can be in a file."""
 
 _TRIAL_SIZES = {"num_classes": 2, "embedding_size": 960}
 """What `trial` takes for sizes that are not known yet; most numbers of heads divide 960."""
@@ -101,6 +102,7 @@ def code_digest(name: str) -> str | None:
     return own_code.digest(name) if _is_of_a_module(name) else None
 
 
+@cache
 def package(name: str) -> str | None:
     """The installed package, not lbray itself, that a loss comes from; None if there is none."""
     if name.startswith(pml.PREFIX):
@@ -289,7 +291,7 @@ def _parameters(name: str) -> list[inspect.Parameter]:
         parameter
         for parameter in inspect.signature(made_by(name)).parameters.values()
         if parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-        and (parameter.default is parameter.empty or isinstance(parameter.default, _SCALAR))
+        and (parameter.default is parameter.empty or isinstance(parameter.default, Scalar))
     ]
 
 

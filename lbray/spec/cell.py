@@ -19,6 +19,7 @@ from pydantic import (
 
 from lbray import backbones, data, losses
 from lbray.errors import InputError
+from lbray.losses import Scalar
 
 SCHEMA = 2
 """Version of the settings' meaning. It is part of every id."""
@@ -48,8 +49,6 @@ OF_THE_BASELINE: dict[str, Any] = {
 DEFAULT_STEP = 0.5
 
 _SPLIT_SETTINGS = ("validation_fraction", "split_seed", "train_size", "test_size")
-
-Scalar = bool | int | float | str | None
 
 
 class Cell(BaseModel):
