@@ -14,25 +14,9 @@ from torch import Tensor, nn
 from lbray import backbones, data
 from lbray.data import Dataset, Splits
 from lbray.errors import DamagedArtefact, InputError
-from lbray.spec import Cell
 from lbray.store import Store
 
 _BATCH = 128
-
-
-def images_of(store: Store, cell: Cell, data_root: Path | None) -> tuple[Dataset, Splits]:
-    """A cell's dataset and its splits, as the cell had them.
-
-    Raises:
-        DamagedArtefact: the dataset has other images now than when the cell was trained.
-        InputError: the dataset is not to be had.
-    """
-    dataset, splits = store.datasets.prepared(cell.dataset, data_root, **cell.split_settings)
-    result = store.result(cell.id)
-    trained_on = None if result is None else result.provenance.get("dataset")
-    if trained_on not in (None, dataset.fingerprint):
-        raise DamagedArtefact(_other_images(cell.id, cell.dataset))
-    return dataset, splits
 
 
 def changed_images(frame: pd.DataFrame, store: Store, data_root: Path | None) -> dict[str, str]:
@@ -89,7 +73,13 @@ class Checkpoint:
         weights, _ = files.best(weights_sha256)
         self.dataset: Dataset
         self.splits: Splits
-        self.dataset, self.splits = images_of(store, cell, data_root)
+        self.dataset, self.splits = store.datasets.prepared(
+            cell.dataset, data_root, **cell.split_settings
+        )
+        result = files.result()
+        trained_on = None if result is None else result.provenance.get("dataset")
+        if trained_on not in (None, self.dataset.fingerprint):
+            raise DamagedArtefact(_other_images(cell.id, cell.dataset))
         with torch.random.fork_rng():
             model = backbones.build(
                 cell.backbone, self.dataset.num_classes, self.dataset.image_shape[0]

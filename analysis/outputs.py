@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from analysis.checkpoint import Checkpoint, images_of
+from analysis.checkpoint import Checkpoint
 from analysis.sample import stratified
 from lbray import data
 from lbray.errors import StoreUnavailable
@@ -66,7 +66,7 @@ def outputs(
     """
     files = store.cell(cell_id)
     cell = files.cell()
-    dataset, splits = images_of(store, cell, data_root)
+    dataset, splits = store.datasets.prepared(cell.dataset, data_root, **cell.split_settings)
     part: data.Split = getattr(splits, split)
     if split == "train":
         drawn = torch.from_numpy(stratified(part.labels.numpy(), TRAIN_IMAGES))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -54,12 +54,14 @@ def chosen_treatments(cells: pd.DataFrame) -> dict[str, tuple[Hashable, ...]]:
     Returns:
         For each ``loss_label`` but the baseline, the values of `TREATMENT`.
     """
+    return {label: (label, *table.columns[chosen(table)]) for label, _, table in _candidates(cells)}
+
+
+def _candidates(cells: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame]]:
+    """Each loss but the baseline: its ``loss_label``, its cells, and those `comparable`."""
     losses = cells[cells["loss"] != "baseline"]
-    found = {}
     for label, group in losses.groupby("loss_label", sort=False):
-        table = comparable(group)
-        found[str(label)] = (label, *table.columns[chosen(table)])
-    return found
+        yield str(label), group, comparable(group)
 
 
 def naive(validation: ArrayLike, test: ArrayLike) -> NDArray[np.float64]:
@@ -107,9 +109,7 @@ def choices(frame: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for setting, cells in frame.groupby(SETTING, dropna=False, sort=False):
         baseline = cells[cells["loss"] == "baseline"].set_index("seed")["test/acc"]
-        losses = cells[cells["loss"] != "baseline"]
-        for label, group in losses.groupby("loss_label", sort=False):
-            table = comparable(group)
+        for label, group, table in _candidates(cells):
             tested = group.pivot_table(index="seed", columns=TREATMENT[1:], values="test/acc")
             tested = tested.reindex(index=table.index, columns=table.columns)
             validation = table.to_numpy(dtype=float)

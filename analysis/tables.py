@@ -28,6 +28,7 @@ _LATEX = {
 _INTERVALS = "Mean ± half-width of the 95% t-interval over n seeds."
 _NAME_WIDTH = 34
 _SINGLE = "A single seed has no interval."
+_SINGLE_PAIR = "A single pair has no interval."
 _EQUAL = "Values that are all equal show no spread, and have no interval."
 _NO_INTERVAL = (
     "Epochs to baseline has no t-interval, which cannot count cells that never got there."
@@ -195,11 +196,17 @@ def _measures(title: str, group: pd.DataFrame, columns: Mapping[str, Column]) ->
     return _of_means(title, group, columns, notes)
 
 
-def _without_interval(group: pd.DataFrame, columns: Mapping[str, Column]) -> list[str]:
+def _without_interval(
+    group: pd.DataFrame,
+    columns: Mapping[str, Column],
+    half_width: str = "half_width",
+    count: str = "n",
+    single: str = _SINGLE,
+) -> list[str]:
     """Why some of a table's means have none."""
-    shown = group[group["metric"].isin(columns) & group["half_width"].isna()]
-    equal = ~shown["metric"].isin([EPOCHS, *OF_PAIRS]) & shown["n"].gt(1)
-    return [_SINGLE] * bool(shown["n"].eq(1).any()) + [_EQUAL] * bool(equal.any())
+    shown = group[group["metric"].isin(columns) & group[half_width].isna()]
+    equal = ~shown["metric"].isin([EPOCHS, *OF_PAIRS]) & shown[count].gt(1)
+    return [single] * bool(shown[count].eq(1).any()) + [_EQUAL] * bool(equal.any())
 
 
 def _of_means(
@@ -245,17 +252,13 @@ def _differences(title: str, group: pd.DataFrame) -> Table:
     keys = [tuple(part.iloc[0][TREATMENT]) for part in _treatments(paired)]
     rows = [[*row, *tested.get(key, ["–"] * 3)] for row, key in zip(rows, keys, strict=True)]
     notes += _what_n_carries(accuracy)
-    still = paired["difference_half_width"].isna() & paired["pairs"].gt(1)
-    if (still & paired["metric"].isin(COLUMNS) & paired["metric"].ne(EPOCHS)).any():
-        notes.append(_EQUAL)
+    notes += _without_interval(paired, COLUMNS, "difference_half_width", "pairs", _SINGLE_PAIR)
     if accuracy["g"].isna().any():
         notes.append(
             "g is undefined (–) below three pairs, and where all of a row's differences are equal."
         )
     if paired["metric"].eq(EPOCHS).any():
         notes.append(_NO_INTERVAL)
-    if group["pairs"].max() < 2:
-        notes.append("A single pair has no interval.")
     return Table(
         f"{title}: difference to the baseline of the same seed",
         ["loss", "λ", "pairs", *_titles(paired, COLUMNS), "g", "p", "p Holm"],

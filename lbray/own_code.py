@@ -5,12 +5,22 @@ from __future__ import annotations
 import hashlib
 import importlib
 import sys
+import sysconfig
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-_NOT_OWN = ("site-packages", str(Path(__file__).parent), "<frozen")
+from lbray.errors import InputError
+
+_NOT_OWN = (
+    "site-packages",
+    sysconfig.get_path("stdlib"),
+    str(Path(__file__).parent),
+    "<frozen",
+)
 """What is in the file names of code that is not the user's own."""
 
 
@@ -35,6 +45,25 @@ def digest(name: str) -> str | None:
     load(name)
     file = sys.modules[name.partition(":")[0]].__file__
     return None if file is None else hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16]
+
+
+@contextmanager
+def blamed(sentence: str) -> Iterator[None]:
+    """Whatever goes wrong within, as an `InputError`: this sentence, and the `reason`.
+
+    An `InputError` is one already.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as problem:
+        raise InputError(f"{sentence}: {reason(problem)}.") from None
+
+
+def where() -> str:
+    """Where `load` looks, to be told when it found nothing."""
+    return f"{Path.cwd()} or in the packages that are installed"
 
 
 def reason(problem: BaseException) -> str:

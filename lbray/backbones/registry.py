@@ -91,22 +91,16 @@ def code_digest(name: str) -> str | None:
     """
     if ":" not in name:
         return None
-    try:
+    with own_code.blamed(f"backbone is '{name}', which cannot be imported"):
         return own_code.digest(name)
-    except Exception as problem:
-        raise InputError(
-            f"backbone is '{name}', which cannot be imported ({own_code.reason(problem)})."
-        ) from None
 
 
 def _user_backbone(name: str, num_classes: int, in_channels: int) -> nn.Module:
-    try:
+    with own_code.blamed(
+        f"backbone is '{name}', which must be an importable callable of num_classes and "
+        f"in_channels, as module:attribute in {own_code.where()}"
+    ):
         backbone = own_code.load(name)(num_classes=num_classes, in_channels=in_channels)
-    except Exception as problem:
-        raise InputError(
-            f"backbone is '{name}', which must be an importable callable of num_classes and "
-            f"in_channels ({own_code.reason(problem)})."
-        ) from None
     if not isinstance(backbone, nn.Module):
         raise InputError(
             f"backbone is '{name}', which must return a torch.nn.Module, but gave a "

@@ -6,7 +6,6 @@ import inspect
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -225,12 +224,11 @@ def build(name: str, /, **params: Any) -> LatentLoss:
                 f"loss {name}: {parameter} is missing, and has no default; give it beside the "
                 f"loss's name: {{name: {name}, {parameter}: …}}."
             )
-    try:
-        loss = maker(**params)
-    except (ValueError, TypeError) as problem:
-        raise InputError(f"loss {name}: {problem}.") from None
-    except Exception as problem:
-        raise InputError(f"loss {name} cannot be made: {own_code.reason(problem)}.") from None
+    with own_code.blamed(f"loss {name} cannot be made"):
+        try:
+            loss = maker(**params)
+        except (ValueError, TypeError) as problem:
+            raise InputError(f"loss {name}: {problem}.") from None
     if not isinstance(loss, nn.Module):
         raise InputError(
             f"loss is '{name}', which must return a torch.nn.Module, but gave a "
@@ -315,13 +313,10 @@ def made_by(name: str) -> Callable[..., nn.Module]:
 
 
 def _loaded(name: str, load: Callable[[], Any]) -> Callable[..., nn.Module]:
-    try:
+    with own_code.blamed(
+        f"loss is '{name}', which must be an importable callable that returns a torch.nn.Module, "
+        f"as module:attribute in {own_code.where()}"
+    ):
         maker: Callable[..., nn.Module] = load()
         inspect.signature(maker)
-    except Exception as problem:
-        raise InputError(
-            f"loss is '{name}', which must be an importable callable that returns a "
-            f"torch.nn.Module, as module:attribute ({own_code.reason(problem)}; looked in "
-            f"{Path.cwd()} and in the packages that are installed)."
-        ) from None
     return maker

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from lbray import own_code
-from lbray.errors import InputError
 from lbray.losses.registry import build, fitted
 
 
@@ -45,14 +44,10 @@ def rehearse(
         if loss.wants_refresh:
             return
         latents = torch.randn(len(labels), embedding_size, requires_grad=True)
-        try:
+        with own_code.blamed(
+            f"loss {name} cannot be called with latents {list(latents.shape)} and labels "
+            f"{list(labels.shape)}"
+        ):
             loss.start_epoch(0, max_epochs)
             total = loss(latents, labels) + 0 * latents.sum()  # a loss may be constant
             total.backward()
-        except InputError as problem:
-            raise InputError(f"loss {name}: {problem}") from None
-        except Exception as problem:
-            raise InputError(
-                f"loss {name} cannot be called with latents {list(latents.shape)} and labels "
-                f"{list(labels.shape)}: {own_code.reason(problem)}."
-            ) from None

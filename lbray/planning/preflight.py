@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,7 +81,7 @@ def _check_losses(
         if split not in training:
             splits = data.split(datasets[cell.dataset], **cell.split_settings)
             training[split] = splits.class_sizes, splits.train.labels
-        part = split, cell.backbone, cell.batch_size, cell.loss, *cell.loss_params.items()
+        part = split, cell.backbone, cell.batch_size, cell.loss, json.dumps(cell.loss_params)
         if cell.is_baseline or part in rehearsed:
             continue
         rehearsed.add(part)

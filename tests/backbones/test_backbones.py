@@ -97,7 +97,7 @@ def test_logits_come_from_the_latents_alone():
         (f"{__name__}:lazy", (1, 8, 8), "has layers that make theirs when they are first called"),
         (f"{__name__}:Growing", (1, 8, 8), "made head.bias when it was first called"),
         ("syntax_error:Net", (1, 8, 8), "SyntaxError: invalid syntax (syntax_error.py, line 1)"),
-        (f"{__name__}:refusing", (1, 8, 8), "(KeyError: 'width' ("),
+        (f"{__name__}:refusing", (1, 8, 8), ": KeyError: 'width' ("),
         (f"{__name__}:OnlyLogits", (1, 8, 8), "must return latents [B, d] and logits [B, 10]"),
     ],
 )

@@ -159,7 +159,7 @@ def test_a_corrupt_image_is_refused_by_name(call, tmp_path: Path):
         ),
         (["run", "dataset=digits", "loss_params={margin: 1}"], "unknown setting 'loss_params'"),
         (["run", "dataset=digits", "margin=1"], "a loss's parameters stand with its name: loss: {"),
-        (["run", "dataset=digits", "loss=absent:Own", "lambda=0.5"], "looked in "),
+        (["run", "dataset=digits", "loss=absent:Own", "lambda=0.5"], "as module:attribute in "),
         (
             ["run", "dataset=digits", "loss=functions:plain", "lambda=0.5"],
             "which takes latents and labels itself, but must be a class",
