@@ -29,6 +29,7 @@ CONTESTANTS = {
     "plain PyTorch, DataLoader with 0 workers": ("plain", "0"),
     "plain PyTorch, DataLoader with 1 worker": ("plain", "1"),
     "plain PyTorch, DataLoader with 2 workers": ("plain", "2"),
+    "plain PyTorch, tensors in memory": ("plain", "memory"),
     "Lightning, DataLoader with 2 workers": ("lightning", "2"),
     "lbray, float32": ("lbray", "float32"),
     "lbray, bfloat16": ("lbray", "bfloat16"),
@@ -48,7 +49,7 @@ def measure(kind: str, setting: str, images: int, threads: int) -> float:
             dataset.train_images[:images, 0].numpy(),
             dataset.train_labels[:images].numpy(),
             EPOCHS,
-            int(setting),
+            None if setting == "memory" else int(setting),
         )
     splits = data.split(dataset, train_size=round(images / 0.9), validation_fraction=0.1)
     cell = Cell.of(dataset="fashion_mnist", seed=0, precision=setting)

@@ -1,4 +1,4 @@
-"""Whether networks are sooner computed together or apart; and whether they may be."""
+"""How many networks are soonest computed together; and whether they may be."""
 
 from __future__ import annotations
 
@@ -23,21 +23,22 @@ below; another dropout mask, or batch statistics of the wrong images, do not."""
 Outputs = list[tuple[Tensor, Tensor]]
 """Latents and logits of each network."""
 
-_known: dict[tuple[object, ...], bool] = {}
+_known: dict[tuple[object, ...], int] = {}
 """What was found in this process, by all that it depends on."""
 
 
-def grouping_pays(trainers: Sequence[Trainer]) -> bool:
-    """Whether a `GroupedNetwork` of the trainers' models is faster than one after another, and
-    does the same; measured once by a few steps of copies.
+def group_size(trainers: Sequence[Trainer]) -> int:
+    """How many of the trainers' models are soonest computed in one `GroupedNetwork`, of those
+    sizes that do the same; 1 if they are sooner computed one after another.
 
-    Never on a CPU: there a step of 2, 4 or 8 grouped networks took 1.3 to 3 times as long, see
+    Measured once by a few steps of copies, in groups of 2, 4, … and all, as far as there is memory.
+    Always 1 on a CPU: there a step of 2, 4 or 8 grouped networks took 1.3 to 3 times as long, see
     ``benchmarks/fused.py``.
     """
     cell, splits = trainers[0].cell, trainers[0].splits
     device = splits.train.images.device
     if device.type == "cpu" or len(trainers) == 1:
-        return False
+        return 1
     kind = (cell.backbone, splits.image_shape, cell.batch_size, cell.precision)
     key = (*kind, len(trainers), str(device))
     if key not in _known:
@@ -45,26 +46,44 @@ def grouping_pays(trainers: Sequence[Trainer]) -> bool:
         batch = splits.train.images[: cell.batch_size].repeat(len(models), 1, 1, 1)
         images = splits.normalise(batch).unflatten(0, (len(models), -1))
         with torch.random.fork_rng():
-            _known[key] = _pays(models, images, cell.precision)
+            _known[key] = _fastest(models, images, cell.precision)
     return _known[key]
 
 
-def _pays(models: Sequence[nn.Module], images: Tensor, precision: str) -> bool:
-    if not same_grouped(models, images, precision):
-        return False
-    together, apart = _copies(models), _copies(models)
-    seconds: dict[Callable[..., Outputs], list[float]] = {_grouped: [], _in_turns: []}
+def _fastest(models: Sequence[nn.Module], images: Tensor, precision: str) -> int:
+    """The size with the least seconds per network."""
+    if not same_grouped(models[:2], images[:2], precision):
+        return 1
+    seconds = {1: _step_seconds(_in_turns, models[:1], images[:1], precision)}
+    for size in _sizes(len(models)):
+        try:
+            taken = _step_seconds(_grouped, models[:size], images[:size], precision)
+        except torch.OutOfMemoryError:
+            break
+        seconds[size] = taken / size
+    return min(seconds, key=seconds.__getitem__)
+
+
+def _sizes(most: int) -> list[int]:
+    """2, 4, 8, … below `most`, and `most`."""
+    return [*(2**power for power in range(1, (most - 1).bit_length())), most]
+
+
+def _step_seconds(
+    compute: Callable[..., Outputs], models: Sequence[nn.Module], images: Tensor, precision: str
+) -> float:
+    """What a forward and a backward pass of copies take."""
+    copies, seconds = _copies(models), []
     for step in range(1 + _STEPS):
-        for compute, copies in ((_grouped, together), (_in_turns, apart)):
-            _wait_for(images.device)
-            started = time.perf_counter()
-            outputs = compute(copies, images, precision)
-            totals = [logits.float().logsumexp(dim=1).sum() for _, logits in outputs]
-            torch.autograd.backward(totals)
-            _wait_for(images.device)
-            if step:  # the first one chooses algorithms
-                seconds[compute].append(time.perf_counter() - started)
-    return median(seconds[_grouped]) < median(seconds[_in_turns])
+        _wait_for(images.device)
+        started = time.perf_counter()
+        outputs = compute(copies, images, precision)
+        totals = [logits.float().logsumexp(dim=1).sum() for _, logits in outputs]
+        torch.autograd.backward(totals)
+        _wait_for(images.device)
+        if step:  # the first one chooses algorithms
+            seconds.append(time.perf_counter() - started)
+    return median(seconds)
 
 
 def same_grouped(models: Sequence[nn.Module], images: Tensor, precision: str) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from lbray.errors import StoreUnavailable
 from lbray.spec import Cell
 from lbray.store import Result, Store
-from lbray.training.calibration import grouping_pays
+from lbray.training.calibration import group_size
 from lbray.training.cell_under_way import CellUnderWay
 from lbray.training.lanes import Outcome, run_epochs
 from lbray.training.report import LanesReporter, SilentLanes
@@ -33,10 +33,10 @@ def run_cells(
 ) -> dict[str, Result]:
     """Train each cell as `run_cell` does, `lanes` of them at a time, an epoch of each in turn.
 
-    Where that is faster, and does the same, their networks are computed together. When a cell
-    ends, the next takes its place. A cell's result is that of the cell alone, but for rounding;
-    one that fails leaves the others alone; one that was interrupted can be continued by
-    `run_cell`, and the other way round.
+    Where that is faster, and does the same, their networks are computed together, as many at a
+    time as is fastest. When a cell ends, the next takes its place. A cell's result is that of the
+    cell alone, but for rounding; one that fails leaves the others alone; one that was interrupted
+    can be continued by `run_cell`, and the other way round.
 
     Args:
         cells: equal in their `fuse_key`.
@@ -79,7 +79,7 @@ class _Run:
         self._store = store
         self._reporter = reporter
         self._under_way = under_way
-        self._may_group = True
+        self._group_size: int | None = None
 
     def begin(self, cell: Cell) -> None:
         """Give a cell a lane, unless it has a result or nothing is left to train."""
@@ -100,15 +100,29 @@ class _Run:
             self._take(lane, outcome)
 
     def _outcomes(self, lanes: Sequence[CellUnderWay]) -> list[Outcome]:
+        size = self._size(lanes)
+        groups = [lanes[start : start + size] for start in range(0, len(lanes), size)]
+        return [outcome for group in groups for outcome in self._of_group(group)]
+
+    def _size(self, lanes: Sequence[CellUnderWay]) -> int:
+        """How many lanes are a group; found when the first ones are under way, of which there are
+        never more."""
+        if self._group_size is None:
+            try:
+                self._group_size = group_size([lane.trainer for lane in lanes])
+            except Exception:
+                self._group_size = 1
+        return self._group_size
+
+    def _of_group(self, lanes: Sequence[CellUnderWay]) -> list[Outcome]:
         trainers = [lane.trainer for lane in lanes]
         epochs = [lane.progress.epochs for lane in lanes]
         try:
-            grouped = self._may_group and grouping_pays(trainers)
-            return run_epochs(trainers, epochs, grouped)
+            return run_epochs(trainers, epochs, grouped=len(lanes) > 1)
         except Exception:
             # whose fault it was shows one after another; if it was that of the group itself, such
             # as its memory, all go on
-            self._may_group = False
+            self._group_size = 1
             return [_again(lane) for lane in lanes]
 
     def _take(self, lane: CellUnderWay, outcome: Outcome) -> None:

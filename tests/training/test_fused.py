@@ -224,8 +224,40 @@ def test_what_was_faster_is_chosen(slow: str, monkeypatch: pytest.MonkeyPatch):
 
     monkeypatch.setattr(calibration, slow, slowed)
     models = [backbones.build("cnn", 10, 1) for _ in range(2)]
-    assert calibration._pays(models, torch.randn(2, 4, 1, 8, 8), "float32") is (slow == "_in_turns")
-    assert not calibration.grouping_pays(trainers_of(cells_of([{}, {"seed": 1}])))
+    size = calibration._fastest(models, torch.randn(2, 4, 1, 8, 8), "float32")
+    assert size == (2 if slow == "_in_turns" else 1)
+    assert calibration.group_size(trainers_of(cells_of([{}, {"seed": 1}]))) == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "memory_for", "size"),
+    [
+        ({1: 1, 2: 3, 4: 3, 6: 5}, 6, 4),
+        ({1: 1, 2: 1.9, 4: 3, 6: 4}, 6, 6),
+        ({1: 1, 2: 1.9, 4: 3, 6: 4}, 5, 4),
+        ({1: 1, 2: 2.1, 4: 4.1, 6: 7}, 6, 1),
+        ({1: 1}, 1, 1),
+    ],
+    ids=["in the middle", "all", "out of memory", "none", "no memory at all"],
+)
+def test_a_group_has_the_size_that_is_fastest_per_network(
+    seconds: dict[int, float], memory_for: int, size: int, monkeypatch: pytest.MonkeyPatch
+):
+    def step_seconds(compute: object, models: list[nn.Module], *_: object) -> float:
+        if len(models) > memory_for:
+            raise torch.OutOfMemoryError
+        return seconds[len(models)]
+
+    monkeypatch.setattr(calibration, "_step_seconds", step_seconds)
+    models = [backbones.build("cnn", 10, 1) for _ in range(6)]
+    assert calibration._fastest(models, torch.randn(6, 4, 1, 8, 8), "float32") == size
+
+
+@pytest.mark.parametrize(
+    ("most", "sizes"), [(2, [2]), (3, [2, 3]), (4, [2, 4]), (5, [2, 4, 5]), (8, [2, 4, 8])]
+)
+def test_the_sizes_that_are_tried(most: int, sizes: list[int]):
+    assert calibration._sizes(most) == sizes
 
 
 MIXED = [
@@ -239,10 +271,10 @@ MIXED = [
 """They end after 2 to 4 epochs, two of them in failure."""
 
 
-@pytest.fixture
-def grouped(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(params=[2, 8], ids=["groups of 2", "one group"])
+def grouped(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     module = import_module("lbray.training.run_cells")
-    monkeypatch.setattr(module, "grouping_pays", lambda trainers: len(trainers) > 1)
+    monkeypatch.setattr(module, "group_size", lambda trainers: request.param)
 
 
 @pytest.fixture(scope="module")
