@@ -54,19 +54,22 @@ def preflight(plan: Plan, store: Store, data_root: Path | None, at_once: int) ->
     for cell in plan.done + plan.failed:
         _check_same_data(cell, plan.results[cell.id], datasets)
     widths: dict[tuple[str, str], int] = {}
-    largest, unshareable = 0, None
+    weights: dict[tuple[str, str], int] = {}
+    unshareable = None
     for dataset, backbone in sorted({(cell.dataset, cell.backbone) for cell in plan.missing}):
         loaded = datasets[dataset]
         network = backbones.check_fit(backbone, loaded.num_classes, loaded.image_shape)
         widths[dataset, backbone] = backbones.latent_width(network, loaded.image_shape)
-        largest = max(largest, sum(p.numel() for p in network.parameters()) * _BYTES_PER_WEIGHT)
+        weights[dataset, backbone] = sum(p.numel() for p in network.parameters())
         why_not = backbones.unshareable(network, loaded.image_shape)
         if why_not is not None:
             unshareable = f"the backbone '{backbone}' {why_not}"
     _check_losses(plan.missing, datasets, widths)
     if plan.missing:
         # each cell keeps its best weights; while it runs, the current ones and Adam's moments too
-        store.files.check_writable(largest * (len(plan.missing) + 3 * at_once))
+        stored = sum(weights[cell.dataset, cell.backbone] for cell in plan.missing)
+        under_way = 3 * at_once * max(weights.values())
+        store.files.check_writable(_BYTES_PER_WEIGHT * (stored + under_way))
     return Preflight(list(datasets.values()), unshareable)
 
 
