@@ -15,7 +15,7 @@ from lbray.cli.options import data_root_option, parse_overrides, say_outdated, s
 
 if TYPE_CHECKING:
     from lbray.spec import Cell
-    from lbray.store import Store
+    from lbray.store import Claims, Store
 
 
 @click.command()
@@ -35,7 +35,7 @@ def run(settings: tuple[str, ...], store: str, data_root: Path | None, threads: 
     """
     import torch
 
-    from lbray.planning import plan, preflight, reopen_failed
+    from lbray.planning import plan, preflight, reopen
     from lbray.spec import single
     from lbray.store import Store
     from lbray.training import run_cell
@@ -51,14 +51,15 @@ def run(settings: tuple[str, ...], store: str, data_root: Path | None, threads: 
         click.echo(f"it is in {store} already, and not trained again", err=True)
     else:
         torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
-        with _to_itself(cell, artefacts):
-            reopen_failed([cell], artefacts)
+        with _to_itself(cell, artefacts) as claims:
+            reopen([cell], planned, artefacts)
             result = run_cell(
                 cell,
                 artefacts.patient(),
                 data_root=data_root,
                 device="cuda" if torch.cuda.is_available() else "cpu",
                 reporter=_Lines(),
+                claims=claims,
             )
     assert result is not None, "only a reporter ends a training early, and this one does not"
     click.echo(json.dumps(result.model_dump(), indent=2))
@@ -66,7 +67,7 @@ def run(settings: tuple[str, ...], store: str, data_root: Path | None, threads: 
 
 
 @contextmanager
-def _to_itself(cell: Cell, store: Store) -> Iterator[None]:
+def _to_itself(cell: Cell, store: Store) -> Iterator[Claims]:
     """A cell that no sweep trains meanwhile."""
     from lbray.errors import InputError
     from lbray.store import Lease
@@ -79,7 +80,7 @@ def _to_itself(cell: Cell, store: Store) -> Iterator[None]:
                 "--store."
             )
         try:
-            yield
+            yield lease
         finally:
             lease.release(cell.id)
 

@@ -4,7 +4,7 @@ from lbray.planning.checkup import Checkup, checkup
 from lbray.planning.cloud import cloud_problems
 from lbray.planning.estimate import Estimate, estimate
 from lbray.planning.placement import EXECUTORS, Machine, Placement, Wishes, place
-from lbray.planning.plan import Plan, plan, reopen_failed
+from lbray.planning.plan import Plan, plan, reopen
 from lbray.planning.preflight import Preflight, preflight
 
 __all__ = [
@@ -22,5 +22,5 @@ __all__ = [
     "place",
     "plan",
     "preflight",
-    "reopen_failed",
+    "reopen",
 ]

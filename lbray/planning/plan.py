@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from lbray import backbones, losses
 from lbray.spec import Cell
@@ -15,6 +15,7 @@ class Plan:
     """An experiment's cells by what a sweep will do with them.
 
     Attributes:
+        cells: all of the experiment, in its order.
         missing: cells without a result; they are to run.
         done: cells with a result, which stay as they are.
         failed: cells that are recorded as failed, which stay so unless they are to be retried.
@@ -22,19 +23,17 @@ class Plan:
         results: the results of all but `missing`, by id.
         outdated: by id those of `done` whose loss or backbone is in a file that has changed since,
             with its name. They count as done: an id holds names and parameters, not code.
+        retried: ids of those of `missing` that are recorded as failed.
     """
 
+    cells: tuple[Cell, ...]
     missing: tuple[Cell, ...]
     done: tuple[Cell, ...]
     failed: tuple[Cell, ...]
     pruned: tuple[Cell, ...]
     results: dict[str, Result]
-    outdated: dict[str, list[str]] = field(default_factory=dict)
-
-    @property
-    def cells(self) -> tuple[Cell, ...]:
-        """All cells of the experiment."""
-        return self.missing + self.done + self.failed + self.pruned
+    outdated: dict[str, list[str]]
+    retried: frozenset[str]
 
 
 def plan(
@@ -56,14 +55,16 @@ def plan(
         final.append("failed")
     if keep_pruned:
         final.append("pruned")
-    results = {}
+    results, retried = {}, set()
     for cell in cells:
         result = store.result(cell.id)
-        if result is None or result.status not in final:
+        if result is None:
             continue
-        if result.status == "failed" and _changed(cell, result):
-            continue
-        results[cell.id] = result
+        failed = result.status == "failed"
+        if result.status in final and not (failed and _changed(cell, result)):
+            results[cell.id] = result
+        elif failed:
+            retried.add(cell.id)
 
     def of(status: str) -> tuple[Cell, ...]:
         return tuple(c for c in cells if c.id in results and results[c.id].status == status)
@@ -71,14 +72,22 @@ def plan(
     missing = tuple(cell for cell in cells if cell.id not in results)
     changed = {cell.id: _changed(cell, results[cell.id]) for cell in of("done")}
     outdated = {cell: names for cell, names in changed.items() if names}
-    return Plan(missing, of("done"), of("failed"), of("pruned"), results, outdated)
+    return Plan(
+        tuple(cells),
+        missing,
+        of("done"),
+        of("failed"),
+        of("pruned"),
+        results,
+        outdated,
+        frozenset(retried),
+    )
 
 
-def reopen_failed(cells: Sequence[Cell], store: Store) -> None:
-    """Forget the failures of cells that are to be tried again."""
+def reopen(cells: Iterable[Cell], plan: Plan, store: Store) -> None:
+    """Forget the failures of cells that a plan has to be tried again."""
     for cell in cells:
-        result = store.result(cell.id)
-        if result is not None and result.status == "failed":
+        if cell.id in plan.retried:
             store.cell(cell.id).reopen()
 
 

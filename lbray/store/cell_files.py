@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor
 
@@ -71,6 +71,13 @@ class CellFiles:
         self._write("result.json", result.model_dump_json(indent=2).encode())
         if result.ended:
             self._files.delete(f"{self._folder}/resume.safetensors")
+
+    def give_up(self, cell: Cell, status: Literal["failed", "pruned"], reason: str) -> Result:
+        """Write the result of a cell that nobody trains any more; it may never have begun."""
+        result = Result(id=cell.id, status=status, reason=reason)
+        self.begin(cell)
+        self.finish(result)
+        return result
 
     def reopen(self) -> None:
         """Forget the result, so that the cell runs again."""

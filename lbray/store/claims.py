@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import socket
 import threading
 import time
@@ -25,11 +26,17 @@ from typing import Any
 from lbray.errors import StoreUnavailable
 from lbray.store.files import Files
 
-LEASE_S = 120.0
-"""A lease that was not renewed for so long is void, unless its process is seen to live. Clocks of
-machines on one store may differ by half of it."""
+LEASE_S = 480
+"""A lease that was not renewed for so many seconds is void, unless its process is seen to live. A
+sweep that does not reach the store gives up before, after `PATIENCE_S`; clocks of machines on one
+store may differ by two minutes."""
 _RENEW_S = 20.0
-_UNHEARD = f"this sweep did not reach the store for more than {LEASE_S:.0f} s, so that"
+_TAKEN = (
+    f"this sweep was not heard of for more than {LEASE_S} s, so that another sweep has taken its "
+    "cells."
+)
+_CLAIM = re.compile(r"claim-([0-9a-f]+)\.json")
+_LEASE = re.compile(r"([0-9a-f]+)\.json")
 
 
 class Claims:
@@ -47,11 +54,20 @@ class Claims:
     def claim(self, cell_id: str) -> str | None:
         """Claim a cell; returns None, or which other sweep has it. Claiming again does no harm."""
         own = _claim(cell_id, self._sweep)
-        self._files.write(own, b"{}")
+        self._files.mark(own)
         holder = self.holder(cell_id)
         if holder is not None:
             self._files.delete(own)
         return holder
+
+    def verify(self, cell_id: str) -> None:
+        """See that a cell which was claimed is this sweep's still.
+
+        Raises:
+            StoreUnavailable: another sweep took this one for dead, and the cell with it.
+        """
+        if self._files.read(_claim(cell_id, self._sweep)) is None:
+            raise StoreUnavailable(_TAKEN)
 
     def release(self, cell_id: str) -> None:
         """Give a claim back, if there is one."""
@@ -60,9 +76,10 @@ class Claims:
     def holder(self, cell_id: str) -> str | None:
         """Which other living sweep claims a cell; the claims of dead ones are removed."""
         for name in self._files.list(f"cells/{cell_id}"):
-            prefix, _, sweep = name.removesuffix(".json").partition("-")
-            if prefix != "claim" or sweep == self._sweep:
+            found = _CLAIM.fullmatch(name)
+            if found is None or found[1] == self._sweep:
                 continue
+            sweep = found[1]
             holder = _living(self._files, sweep)
             if holder is not None:
                 return holder
@@ -113,15 +130,15 @@ class Lease(Claims):
 
     def _listed(self) -> Iterator[tuple[str, bool]]:
         """The ids of the sweeps that have a lease on this store, and whether they live."""
-        for name in self._files.list("sweeps"):
-            sweep = name.removesuffix(".json")
-            yield sweep, _living(self._files, sweep) is not None
+        for found in map(_LEASE.fullmatch, self._files.list("sweeps")):
+            if found is not None:
+                yield found[1], _living(self._files, found[1]) is not None
 
     def _renew(self) -> None:
         while not self._ended.wait(_RENEW_S):
             try:
                 if self._files.read(_lease(self.id)) is None:
-                    self.failure = f"{_UNHEARD} another sweep has taken its cells."
+                    self.failure = _TAKEN
                     return
                 self._write()
                 self.failure = None
@@ -129,7 +146,8 @@ class Lease(Claims):
                 self.failure = str(problem)
 
     def _write(self) -> None:
-        lease = {**_this_process(), "expires": time.time() + LEASE_S}
+        # as long as the one before, so that who reads meanwhile reads one of them
+        lease = {**_this_process(), "expires": int(time.time()) + LEASE_S}
         self._files.write(_lease(self.id), json.dumps(lease).encode())
 
 

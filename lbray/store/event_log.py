@@ -6,20 +6,26 @@ import json
 import threading
 import time
 import uuid
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 
 from lbray.errors import StoreUnavailable
 from lbray.store.files import Files
 
 _FLUSH_S = 2.0
+_LINES = 200
+_READERS = 16
 
 
 class EventLog:
     """Appends events, and reads those that it has not read yet; any number of processes may.
 
-    In a local folder it is one file, ``experiments/NAME.events.jsonl``. Objects cannot grow, so an
-    object store gets a new one every few seconds, in ``experiments/NAME.events/``.
+    In a local folder it is one file, ``experiments/NAME.events.jsonl``. In an object store each
+    writer replaces an object in ``experiments/NAME.events/`` every few seconds by a longer one,
+    until that has `_LINES` lines and the next is begun.
 
     Args:
         files: of the store.
@@ -30,10 +36,12 @@ class EventLog:
         self._files = files
         self._file = f"experiments/{experiment}.events.jsonl"
         self._folder = f"experiments/{experiment}.events"
-        self._position = 0
-        self._seen: set[str] = set()
+        self._position: Counter[str] = Counter()
+        self._object = ""
+        self._written: list[str] = []
         self._waiting: list[str] = []
         self._lock = threading.Lock()
+        self._writing = threading.Lock()
 
     def append(self, event: str, **details: Any) -> dict[str, Any]:
         """Add what happened; returns it as it will be read, with the time."""
@@ -55,17 +63,22 @@ class EventLog:
         Raises:
             StoreUnavailable: it is kept, and a later call tries again.
         """
-        with self._lock:
-            lines, self._waiting = self._waiting, []
-        if not lines:
-            return
-        name = f"{self._folder}/{time.time_ns()}-{uuid.uuid4().hex[:8]}.jsonl"
-        try:
-            self._files.write(name, "".join(f"{line}\n" for line in lines).encode())
-        except StoreUnavailable:
+        with self._writing:  # what a timer took is written too when this returns
             with self._lock:
-                self._waiting = lines + self._waiting
-            raise
+                lines, self._waiting = self._waiting, []
+            if not lines:
+                return
+            if not 0 < len(self._written) < _LINES:
+                self._object = f"{time.time_ns()}-{uuid.uuid4().hex[:8]}.jsonl"
+                self._written = []
+            content = "".join(f"{line}\n" for line in self._written + lines).encode()
+            try:
+                self._files.write(f"{self._folder}/{self._object}", content)
+            except StoreUnavailable:
+                with self._lock:
+                    self._waiting = lines + self._waiting
+                raise
+            self._written += lines
 
     def _flush_soon(self) -> None:
         def flush() -> None:
@@ -82,14 +95,20 @@ class EventLog:
         """The events since the last call, in order; at first, all. A line that is not whole, or no
         event, is left out."""
         if self._files.is_local:
-            added = self._files.read_from(self._file, self._position)
-            whole = added[: added.rfind(b"\n") + 1]
-            self._position += len(whole)
-            return _events(whole)
-        new = [name for name in self._files.list(self._folder) if name not in self._seen]
-        self._seen.update(new)
-        contents = (self._files.read(f"{self._folder}/{name}") for name in new)
-        return [event for content in contents for event in _events(content or b"")]
+            return self._events_from(self._file)
+        sizes = self._files.sizes(self._folder)
+        grown = [name for name in sorted(sizes) if (sizes[name] or 0) > self._position[name]]
+        with ThreadPoolExecutor(_READERS) as pool:
+            found = pool.map(self._events_from, (f"{self._folder}/{name}" for name in grown))
+        return sorted((event for events in found for event in events), key=itemgetter("time"))
+
+    def _events_from(self, path: str) -> list[dict[str, Any]]:
+        """Those of a file that were not read yet."""
+        name = path.rpartition("/")[2]
+        added = self._files.read_from(path, self._position[name])
+        whole = added[: added.rfind(b"\n") + 1]
+        self._position[name] += len(whole)
+        return _events(whole)
 
 
 def _events(lines: bytes) -> list[dict[str, Any]]:

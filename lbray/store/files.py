@@ -7,6 +7,8 @@ import os
 import re
 import shutil
 import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pyarrow import fs
@@ -65,7 +67,7 @@ class Files:
 
         def read() -> bytes | None:
             try:
-                with self._system.open_input_stream(path) as stream:
+                with self._system.open_input_file(path) as stream:
                     content: bytes = stream.read()
                     return content
             except (FileNotFoundError, NotADirectoryError):
@@ -79,34 +81,53 @@ class Files:
         self._patiently(lambda: self._write(path, content))
 
     def _write(self, path: str, content: bytes) -> None:
-        target = path
-        if self.is_local:
-            self._system.create_dir(path.rpartition("/")[0], recursive=True)
-            target = f"{path}.{uuid.uuid4().hex}{_TEMPORARY}"
+        if not self.is_local:
+            _uninterrupted(lambda: self._put(path, content))
+            return
+        temporary = f"{path}.{uuid.uuid4().hex}{_TEMPORARY}"
         try:
-            with self._system.open_output_stream(target) as stream:
-                stream.write(content)
-            if target != path:
-                self._system.move(target, path)
+            self._put(temporary, content)
+            self._system.move(temporary, path)
         except BaseException:
-            if target != path:
-                with contextlib.suppress(OSError):
-                    self._system.delete_file(target)
+            with contextlib.suppress(OSError):
+                self._system.delete_file(temporary)
             raise
 
+    def _put(self, path: str, content: bytes) -> None:
+        if self.is_local:
+            self._system.create_dir(path.rpartition("/")[0], recursive=True)
+        with self._system.open_output_stream(path) as stream:
+            stream.write(content)
+
+    def mark(self, name: str) -> None:
+        """Have a file that tells something by its name alone."""
+        path = self.path(name)
+        self._patiently(lambda: self._put(path, b"{}"))
+
     def append(self, name: str, line: str) -> None:
-        """Add one line at the end of a file in a local folder, in one piece."""
+        """Add one line at the end of a file in a local folder, in one piece; after one that was cut
+        off, as on a full disk, it begins on a new line."""
         path = self.path(name)
 
         def append() -> None:
             self._system.create_dir(path.rpartition("/")[0], recursive=True)
+            begin = "" if self._ends_with_a_line(path) else "\n"
             with self._system.open_append_stream(path) as stream:
-                stream.write(f"{line}\n".encode())
+                stream.write(f"{begin}{line}\n".encode())
 
         self._patiently(append)
 
+    def _ends_with_a_line(self, path: str) -> bool:
+        """Whether a local file is empty, absent, or ends with a newline."""
+        try:
+            with self._system.open_input_file(path) as stream:
+                stream.seek(max(0, stream.size() - 1))
+                return stream.read() in (b"", b"\n")
+        except FileNotFoundError:
+            return True
+
     def read_from(self, name: str, position: int) -> bytes:
-        """What a file in a local folder has from a position on; nothing where there is none."""
+        """What a file has from a position on; nothing where there is none."""
         path = self.path(name)
 
         def read() -> bytes:
@@ -131,9 +152,15 @@ class Files:
 
     def list(self, folder: str) -> list[str]:
         """The names of what lies directly in a folder, sorted; none if there is no such folder."""
+        return sorted(self.sizes(folder))
+
+    def sizes(self, folder: str) -> dict[str, int | None]:
+        """As `list`, with the bytes of each file; None for a folder."""
         selector = fs.FileSelector(self.path(folder), allow_not_found=True)
         infos = self._patiently(lambda: self._system.get_file_info(selector))
-        return sorted(info.base_name for info in infos if not info.base_name.endswith(_TEMPORARY))
+        return {
+            info.base_name: info.size for info in infos if not info.base_name.endswith(_TEMPORARY)
+        }
 
     def sweep_temporaries(self, folder: str) -> None:
         """Remove what writers that were killed left in a folder."""
@@ -201,6 +228,13 @@ class Files:
                 "but all of a store must lie inside; replace the link by what it points to."
             )
         return path
+
+
+def _uninterrupted(write: Callable[[], None]) -> None:
+    """Write in a thread of its own. The exception of a signal would otherwise close an object's
+    stream midway, which makes what was written the object."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        pool.submit(write).result()
 
 
 def _check_no_secret(location: str) -> None:

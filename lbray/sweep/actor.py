@@ -7,8 +7,9 @@ from typing import Any
 
 from ray import tune
 
+from lbray.spec import Cell
 from lbray.sweep.cores import settle
-from lbray.sweep.trial import Task, cells_of, claimed
+from lbray.sweep.trial import Task, cells_of, claimed, told
 from lbray.training import run_cell
 
 
@@ -25,16 +26,17 @@ def train(config: Mapping[str, Any], task: Task, groups: Sequence[str]) -> None:
         data_root=task.root,
         device=placement.device,
         executor="actor",
-        reporter=_Tune(cell.id),
+        reporter=_Tune(cell),
+        claims=task.claims,
     )
 
 
 class _Tune:
     """Passes each epoch on to Tune, which may end the trial there."""
 
-    def __init__(self, cell_id: str) -> None:
-        self._cell_id = cell_id
+    def __init__(self, cell: Cell) -> None:
+        self._cell = cell
 
     def epoch(self, metrics: Mapping[str, Any]) -> bool:
-        tune.report({**metrics, "cell": self._cell_id, "epochs": metrics["epoch"] + 1})
+        tune.report(told(self._cell, metrics))
         return False

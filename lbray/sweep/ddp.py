@@ -6,6 +6,7 @@ longer than a short cell.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,35 +17,38 @@ from ray.tune.integration.ray_train import TuneReportCallback
 
 from lbray.errors import StoreUnavailable
 from lbray.spec import Cell
-from lbray.store import Result
 from lbray.sweep.cores import settle
 from lbray.sweep.deaths import RETRIES, lost_with_its_node
-from lbray.sweep.trial import Task, cells_of, claimed, pack, unpack
+from lbray.sweep.trial import Task, cells_of, claimed, pack, told, unpack
 from lbray.training import run_cell
 
 
 def train(config: Mapping[str, Any], task: Task, groups: Sequence[str]) -> None:
     """A Tune trainable: train the cells of the trial in one worker group.
 
-    A cell that no group came to the end of is recorded as failed, and the next ones go on.
+    A cell under which groups died too often is recorded as failed, and the next ones go on.
     """
     cells = claimed(cells_of(config, groups), task)
+    deaths: Counter[str] = Counter()
     while cells:
         try:
             _fit(tuple(cells), task)
             return
         except TrainingFailedError as problem:
-            cause = _cause(problem)
+            causes = list(getattr(problem, "worker_failures", {}).values()) or [problem]
+        for cause in causes:
             if isinstance(cause, StoreUnavailable):
-                raise cause from None
-            while cells and task.store.final_result(cells[0].id):
-                del cells[0]
-            if cells and not lost_with_its_node(str(cause)):
-                cell = cells.pop(0)
-                result = Result(id=cell.id, status="failed", reason=_reason(cause))
-                files = task.store.cell(cell.id)
-                files.begin(cell)  # its group may have died before it did so itself
-                files.finish(result)
+                raise cause
+        while cells and task.store.final_result(cells[0].id):
+            del cells[0]
+        if not cells or any(lost_with_its_node(str(cause)) for cause in causes):
+            continue
+        cell = cells[0]
+        deaths[cell.id] += 1
+        if deaths[cell.id] > RETRIES:
+            task.claims.verify(cell.id)
+            task.store.cell(cell.id).give_up(cell, "failed", _reason(causes[0]))
+            del cells[0]
 
 
 def _fit(cells: tuple[Cell, ...], task: Task) -> None:
@@ -70,7 +74,6 @@ def _fit(cells: tuple[Cell, ...], task: Task) -> None:
         run_config=ray_train.RunConfig(
             name=f"group-{cells[0].id}",
             **task.scratch,
-            failure_config=ray_train.FailureConfig(max_failures=RETRIES),
         ),
     )
     trainer.fit()
@@ -89,27 +92,22 @@ def _work(config: Mapping[str, Any]) -> None:
             data_root=task.root,
             device=str(get_device()),
             executor="ddp",
-            reporter=_Queue(cell.id, config["reports"] if leads else None),
+            reporter=_Queue(cell, config["reports"] if leads else None),
+            claims=task.claims,
         )
 
 
 class _Queue:
     """Passes each epoch on to the trial, if this worker leads."""
 
-    def __init__(self, cell_id: str, reports: Any | None) -> None:
-        self._cell_id = cell_id
+    def __init__(self, cell: Cell, reports: Any | None) -> None:
+        self._cell = cell
         self._reports = reports
 
     def epoch(self, metrics: Mapping[str, Any]) -> bool:
         if self._reports is not None:
-            self._reports.put({**metrics, "cell": self._cell_id, "epochs": metrics["epoch"] + 1})
+            self._reports.put(told(self._cell, metrics))
         return False
-
-
-def _cause(problem: TrainingFailedError) -> BaseException:
-    failures = getattr(problem, "worker_failures", {})
-    found: BaseException = next(iter(failures.values()), problem)
-    return found
 
 
 def _reason(cause: BaseException) -> str:

@@ -9,7 +9,7 @@ from ray import tune
 
 from lbray.spec import Cell
 from lbray.sweep.cores import settle
-from lbray.sweep.trial import ONE_BY_ONE, Task, cells_of, claimed
+from lbray.sweep.trial import ONE_BY_ONE, Task, cells_of, claimed, told
 from lbray.training import run_cells
 
 
@@ -39,6 +39,7 @@ def train(config: Mapping[str, Any], task: Task, groups: Sequence[str]) -> None:
             data_root=task.root,
             device=placement.device,
             reporter=reporter,
+            claims=task.claims,
         )
 
 
@@ -46,7 +47,7 @@ class _Tune:
     """Passes each epoch and each end on to Tune."""
 
     def epoch(self, cell: Cell, metrics: Mapping[str, Any]) -> bool:
-        tune.report({**metrics, "cell": cell.id, "epochs": metrics["epoch"] + 1})
+        tune.report(told(cell, metrics))
         return False
 
     def ended(self, cell: Cell) -> None:

@@ -83,6 +83,7 @@ class Journal:
 
     def cell_held(self, cell: Cell, holder: str) -> None:
         """Another sweep is running a cell."""
+        self._began.pop(cell.id, None)
         self._record("cell_held", **_who(cell), holder=holder)
 
     def cell_ended(self, cell: Cell, result: Result) -> None:

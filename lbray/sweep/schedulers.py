@@ -26,7 +26,13 @@ _RANKING = {"time_attr": "epochs", "metric": "val/acc", "mode": "max"}
 
 def _asha(max_epochs: int) -> TrialScheduler:
     grace = max(1, max_epochs // 10)
-    return ASHAScheduler(max_t=max_epochs, grace_period=grace, reduction_factor=3, **_RANKING)
+    return ASHAScheduler(
+        max_t=max_epochs,
+        grace_period=grace,
+        reduction_factor=3,
+        stop_last_trials=False,  # who gets that far ends as without a scheduler
+        **_RANKING,
+    )
 
 
 def _median(max_epochs: int) -> TrialScheduler:

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from lbray.errors import StoreUnavailable
 from lbray.monitor import Board, Display
-from lbray.planning import Placement, Plan, reopen_failed
+from lbray.planning import Placement, Plan, reopen
 from lbray.spec import Cell, Experiment
 from lbray.store import Lease, Result, Store
 from lbray.sweep import actor, ddp, fused, population
@@ -121,9 +121,9 @@ def sweep(
     store.record_experiment(experiment, plan.cells)
     results = dict(plan.results)
     missing = plan.missing[: limits.cells]
-    interrupted, unavailable = False, None
+    interrupted, unavailable = bool(missing), None
     if missing:
-        reopen_failed(missing, store)
+        reopen(missing, plan, store)
         board = Board()
         with (
             Lease(store.files) as lease,
@@ -143,12 +143,13 @@ def sweep(
                 with ray_session(placement, address), _stopped_by_sigterm():
                     interrupted = not run.all(missing)
             except KeyboardInterrupt:
-                interrupted = True
-            unavailable = run.watcher.unavailable
-            with suppress(StoreUnavailable):
-                for cell in run.watcher.unfinished:
-                    lease.release(cell.id)
-                journal.sweep_ended(interrupted)
+                pass
+            finally:
+                unavailable = run.watcher.unavailable
+                with suppress(StoreUnavailable):
+                    for cell in run.watcher.unfinished:
+                        lease.release(cell.id)
+                    journal.sweep_ended(interrupted)
     return Outcome(results, len(plan.cells), interrupted, unavailable)
 
 

@@ -74,7 +74,8 @@ class Watcher(tune.Callback):  # type: ignore[misc]
     def unavailable(self) -> str | None:
         """What the store said when it failed, here or in a trial: the sweep cannot go on then, and
         no cell is to blame."""
-        return self._store_failure or self._lease.failure
+        self._store_failure = self._store_failure or self._lease.failure
+        return self._store_failure
 
     @property
     def must_stop(self) -> bool:
@@ -103,7 +104,7 @@ class Watcher(tune.Callback):  # type: ignore[misc]
 
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         """A trial's process began, or began again."""
-        waiting = self._waiting.setdefault(trial.trial_id, list(self.groups[trial.config[GROUP]]))
+        waiting = self._cells_of(trial)
         self._started.difference_update(cell.id for cell in waiting)
         with self.noting_failures():
             self._tell_started(trial)
@@ -113,7 +114,7 @@ class Watcher(tune.Callback):  # type: ignore[misc]
     ) -> None:
         """A cell finished an epoch, so that without lanes those before it in the trial have ended;
         or it ended itself; or another sweep holds it."""
-        waiting = self._waiting[trial.trial_id]
+        waiting = self._cells_of(trial)
         named = result.get("cell", waiting[0].id if waiting else None)
         cell = next((cell for cell in waiting if cell.id == named), None)
         if cell is None:
@@ -121,8 +122,7 @@ class Watcher(tune.Callback):  # type: ignore[misc]
         with self.noting_failures():
             if "holder" in result:
                 waiting.remove(cell)
-                self.again.append(cell)
-                self._journal.cell_held(cell, result["holder"])
+                self._held(cell, result["holder"])
             elif "ended" in result:
                 waiting.remove(cell)
                 self._finish(cell)
@@ -136,7 +136,7 @@ class Watcher(tune.Callback):  # type: ignore[misc]
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         """A trial came to its end, or was ended by a scheduler or because the time was up."""
         with self.noting_failures():
-            for cell in self._waiting.pop(trial.trial_id):
+            for cell in self._no_more_of(trial):
                 self._finish(cell, trial.last_result or {})
 
     def on_trial_recover(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
@@ -144,7 +144,7 @@ class Watcher(tune.Callback):  # type: ignore[misc]
         was training, unless the store failed or the whole node was lost. Of several cells it is
         not known which is to blame: it counts against none, and each goes on without others."""
         error = self._heard(trial)
-        waiting = self._waiting[trial.trial_id]
+        waiting = self._cells_of(trial)
         with self.noting_failures():
             while ended := [cell for cell in self._in_training(trial) if self.has_ended(cell)]:
                 for cell in ended:
@@ -164,14 +164,26 @@ class Watcher(tune.Callback):  # type: ignore[misc]
         """A trial ended for good before all its cells had: the first of them failed."""
         error = self._heard(trial)
         with self.noting_failures():
-            left = [c for c in self._waiting.pop(trial.trial_id) if not self.has_ended(c)]
+            left = [cell for cell in self._no_more_of(trial) if not self.has_ended(cell)]
             if left and not self.must_stop:
                 self._give(left[0], "failed", _died(error))
                 self.again += left[1:]
 
+    def _cells_of(self, trial: Any) -> list[Cell]:
+        """The cells of a trial that have not ended, to be taken from; all of them of one that Tune
+        has not told of yet, as its process may die before it has begun."""
+        cells = self.groups[trial.config[GROUP]]
+        return self._waiting.setdefault(trial.trial_id, list(cells))
+
+    def _no_more_of(self, trial: Any) -> list[Cell]:
+        """As `_cells_of`, of a trial that has ended."""
+        cells = self._cells_of(trial)
+        del self._waiting[trial.trial_id]
+        return cells
+
     def _in_training(self, trial: Any) -> list[Cell]:
         """The cells that a trial is at, which it takes in their order."""
-        waiting = self._waiting[trial.trial_id]
+        waiting = self._cells_of(trial)
         if waiting and waiting[0].id in trial.config.get(ONE_BY_ONE, ()):
             return waiting[:1]
         return waiting[: self._lanes]
@@ -204,11 +216,16 @@ class Watcher(tune.Callback):  # type: ignore[misc]
             self._give(cell, "failed", "its process ended without a result")
 
     def _give(self, cell: Cell, status: Literal["failed", "pruned"], reason: str) -> None:
-        result = Result(id=cell.id, status=status, reason=reason)
-        files = self._store.cell(cell.id)
-        files.begin(cell)  # it may have died before it did so itself
-        files.finish(result)
-        self._end(cell, result)
+        """Give up a cell, unless another sweep has it by now."""
+        holder = self._lease.claim(cell.id)
+        if holder is None:
+            self._end(cell, self._store.cell(cell.id).give_up(cell, status, reason))
+        else:
+            self._held(cell, holder)
+
+    def _held(self, cell: Cell, holder: str) -> None:
+        self.again.append(cell)
+        self._journal.cell_held(cell, holder)
 
     def _end(self, cell: Cell, result: Result) -> None:
         self._lease.release(cell.id)

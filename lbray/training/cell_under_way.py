@@ -10,7 +10,7 @@ import torch
 from lbray import backbones, losses, own_code
 from lbray.errors import DamagedArtefact, Diverged, InputError
 from lbray.spec import Cell
-from lbray.store import Result, Store
+from lbray.store import Claims, Result, Store
 from lbray.training.evaluate import evaluate
 from lbray.training.progress import Progress
 from lbray.training.provenance import provenance
@@ -21,8 +21,8 @@ from lbray.training.workers import ALONE, Workers
 class CellUnderWay:
     """Trainer, progress and artefacts of one cell that has no result yet.
 
-    In order: `begin`; until it is `exhausted`, an epoch of `trainer` and `add`; `result`. Whatever
-    these raise makes a result by `failure`. Either is recorded by `finish`.
+    In order: `begin`; while there is no `result`, an epoch of `trainer` and `add`. Whatever these
+    raise makes a result by `failure`. Either is recorded by `finish`.
 
     Args:
         cell: what to train.
@@ -32,6 +32,7 @@ class CellUnderWay:
         executor: who runs it, for the provenance.
         lanes: how many cells are trained together with it at most, itself included.
         workers: among whom each batch is shared; all of them call the same methods.
+        claims: by which the cell is a sweep's; nothing is written once it is not.
 
     Attributes:
         cell: as given.
@@ -52,6 +53,7 @@ class CellUnderWay:
         executor: str,
         lanes: int = 1,
         workers: Workers = ALONE,
+        claims: Claims | None = None,
     ) -> None:
         self.cell = cell
         self._store = store
@@ -59,6 +61,8 @@ class CellUnderWay:
         self._data_root = data_root
         self._device = device
         self._workers = workers
+        self._claims = claims
+        self._began_anew = False
         self._how: dict[str, Any] = provenance(cell, torch.device(device), executor)
         self._how |= {"workers": workers.count, "lanes": lanes}
         if workers.leads:
@@ -85,23 +89,35 @@ class CellUnderWay:
         except DamagedArtefact:
             self._start_anew()
 
-    @property
-    def exhausted(self) -> bool:
-        """Whether no epoch is to follow."""
-        return self.progress.exhausted(self.cell.max_epochs, self.cell.patience)
-
     def add(self, metrics: dict[str, Any]) -> None:
         """Make an epoch of the trainer last."""
         improved = self.progress.add(metrics)
         if self._workers.leads:
+            self._still_ours()
             self._store_epoch(improved)
 
-    def result(self) -> Result:
-        """The result after the last epoch; the test images are seen, by the best weights."""
+    def result(self) -> Result | None:
+        """The result, once the last epoch is over; the test images are seen, by the best weights.
+
+        Where these were damaged since they were stored, the cell begins anew; but only once, and
+        not among several workers, who do so when they are started again.
+        """
+        if not self.progress.exhausted(self.cell.max_epochs, self.cell.patience):
+            return None
         self._workers.wait_for_each_other()  # the best weights are there for all to read
-        progress, precision = self.progress, self.cell.precision
-        weights, _ = self._files.best(progress.best_sha256)
+        try:
+            weights, _ = self._files.best(self.progress.best_sha256)
+        except DamagedArtefact:
+            if self._began_anew or self._workers.count > 1:
+                raise
+            self._began_anew = True
+            self._start_anew()
+            return None
         self.trainer.load_weights(weights)
+        return self._tested()
+
+    def _tested(self) -> Result:
+        progress, precision = self.progress, self.cell.precision
         test = evaluate(
             self.trainer.model,
             self._splits,
@@ -135,9 +151,14 @@ class CellUnderWay:
     def finish(self, result: Result) -> Result | None:
         """Record a result; every worker returns the same one."""
         if self._workers.leads:
+            self._still_ours()
             self._files.finish(result)
         self._workers.wait_for_each_other()
         return result if self._workers.leads else self._store.result(self.cell.id)
+
+    def _still_ours(self) -> None:
+        if self._claims is not None:
+            self._claims.verify(self.cell.id)
 
     def _start_anew(self) -> None:
         self.trainer = Trainer(self.cell, self._splits, self._workers)

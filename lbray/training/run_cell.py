@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lbray.errors import Diverged, StoreUnavailable
 from lbray.spec import Cell
-from lbray.store import Result, Store
+from lbray.store import Claims, Result, Store
 from lbray.training.cell_under_way import CellUnderWay
 from lbray.training.report import Reporter, Silent
 from lbray.training.workers import Workers
@@ -20,6 +20,7 @@ def run_cell(
     device: str = "cpu",
     executor: str = "inline",
     reporter: Reporter | None = None,
+    claims: Claims | None = None,
 ) -> Result | None:
     """Train a cell to its end, or record why that cannot be.
 
@@ -38,12 +39,14 @@ def run_cell(
         device: a torch device.
         executor: who runs it, for the provenance.
         reporter: hears of each epoch and may end the training.
+        claims: by which the cell is a sweep's; nothing is written once another sweep has it.
 
     Returns:
         The result; None if the reporter ended the training.
 
     Raises:
-        StoreUnavailable: there is no result; the cell continues when it is run again.
+        StoreUnavailable: there is no result, or another sweep makes it; the cell continues when it
+            is run again.
         Exception: in a process group, what went wrong in this process alone. The others wait for
             it until the group is ended, and there is no result.
     """
@@ -52,16 +55,21 @@ def run_cell(
     if existing is not None:
         return existing
     under_way = CellUnderWay(
-        cell, store, data_root=data_root, device=device, executor=executor, workers=workers
+        cell,
+        store,
+        data_root=data_root,
+        device=device,
+        executor=executor,
+        workers=workers,
+        claims=claims,
     )
     try:
         under_way.begin()
-        while not under_way.exhausted:
+        while (result := under_way.result()) is None:
             metrics = under_way.trainer.run_epoch(under_way.progress.epochs)
             under_way.add(metrics)
             if reporter.epoch(metrics):
                 return None
-        result = under_way.result()
     except StoreUnavailable:
         raise
     except Exception as problem:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lbray.errors import StoreUnavailable
 from lbray.spec import Cell
-from lbray.store import Result, Store
+from lbray.store import Claims, Result, Store
 from lbray.training.calibration import group_size
 from lbray.training.cell_under_way import CellUnderWay
 from lbray.training.lanes import Outcome, run_epochs
@@ -30,6 +30,7 @@ def run_cells(
     device: str = "cpu",
     executor: str = "fused",
     reporter: LanesReporter | None = None,
+    claims: Claims | None = None,
 ) -> dict[str, Result]:
     """Train each cell as `run_cell` does, `lanes` of them at a time, an epoch of each in turn.
 
@@ -40,7 +41,7 @@ def run_cells(
 
     Args:
         cells: equal in their `fuse_key`.
-        store: see `run_cell`, as `data_root`, `device` and `executor`.
+        store: see `run_cell`, as `data_root`, `device`, `executor` and `claims`.
         lanes: at most so many at a time.
         reporter: hears of each epoch and each cell's end, and may end a cell.
 
@@ -56,7 +57,13 @@ def run_cells(
 
     def under_way(cell: Cell) -> CellUnderWay:
         return CellUnderWay(
-            cell, store, data_root=data_root, device=device, executor=executor, lanes=lanes
+            cell,
+            store,
+            data_root=data_root,
+            device=device,
+            executor=executor,
+            lanes=lanes,
+            claims=claims,
         )
 
     run = _Run(store, reporter or SilentLanes(), under_way)
@@ -139,13 +146,13 @@ class _Run:
         """Advance a lane; it ends here if that was the last thing to do, or fails."""
         try:
             advance()
-            if lane not in self.lanes or not lane.exhausted:
-                return
-            result = lane.result()
+            result = lane.result() if lane in self.lanes else None
         except StoreUnavailable:
             raise
         except Exception as problem:
             result = lane.failure(problem)
+        if result is None:
+            return
         self.lanes.remove(lane)
         lane.finish(result)
         self._end(lane.cell, result)

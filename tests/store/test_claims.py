@@ -6,12 +6,16 @@ import json
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
 import pytest
+from small_cells import small_cell
 
+from lbray.errors import StoreUnavailable
 from lbray.store import Claims, Lease, Store, claims
+from lbray.store.store import PATIENCE_S
 
 CELLS = [f"{number:016x}" for number in range(60)]
 
@@ -158,3 +162,65 @@ def test_an_unreadable_lease_is_nobodys(store: Store, content: bytes):
         store.files.write("sweeps/0123.json", content)
         store.files.write(f"cells/{CELLS[0]}/claim-0123.json", b"{}")
         assert lease.claim(CELLS[0]) is None
+
+
+def test_a_cell_that_another_sweep_took_is_known_to_be_lost(store: Store):
+    with Lease(store.files) as cut_off, Lease(store.files) as other:
+        cut_off.claim(CELLS[0])
+        cut_off.claim(CELLS[1])
+        cut_off.verify(CELLS[0])
+        name = f"sweeps/{cut_off.id}.json"
+        lease = json.loads(store.files.read(name)) | {"machine": "another", "expires": 0}
+        store.files.write(name, json.dumps(lease).encode())
+        assert other.claim(CELLS[0]) is None
+        with pytest.raises(StoreUnavailable, match="another sweep has taken its cells"):
+            cut_off.verify(CELLS[0])
+        cut_off.verify(CELLS[1])
+        other.verify(CELLS[0])
+
+
+def test_a_lease_outlasts_the_patience_of_its_sweep():
+    assert claims.LEASE_S > PATIENCE_S + claims._RENEW_S + 120
+
+
+def test_a_lease_is_as_long_as_the_one_before(store: Store, monkeypatch: pytest.MonkeyPatch):
+    """Else who reads it while it is replaced could read a part of it."""
+    lengths = set()
+    for now in (1.75e9, 1.75e9 + 0.1, 1.75e9 + 1 / 3):
+        monkeypatch.setattr(claims.time, "time", lambda now=now: now)
+        with Lease(store.files) as lease:
+            lengths.add(len(store.files.read(f"sweeps/{lease.id}.json")))
+    assert len(lengths) == 1
+
+
+def test_what_is_no_lease_and_no_claim_is_left_alone(store: Store):
+    """Such as what NFS and file managers leave."""
+    strays = ["sweeps/.nfs0001", f"cells/{CELLS[0]}/claim-0123.json~", "sweeps/README"]
+    for stray in strays:
+        path = Path(store.location, stray)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    with Lease(store.files) as lease:
+        assert lease.claim(CELLS[0]) is None
+        assert lease.others() == []
+    assert all(Path(store.location, stray).exists() for stray in strays)
+
+
+def test_a_cell_can_begin_while_another_sweep_claims_it(store: Store):
+    cell = small_cell()
+    stop = threading.Event()
+
+    def begin() -> None:
+        while not stop.is_set():
+            store.cell(cell.id).begin(cell)
+
+    beginning = threading.Thread(target=begin)
+    with Lease(store.files) as lease:
+        beginning.start()
+        try:
+            for _ in range(300):
+                assert lease.claim(cell.id) is None
+                lease.release(cell.id)
+        finally:
+            stop.set()
+            beginning.join()

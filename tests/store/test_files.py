@@ -78,3 +78,19 @@ def test_a_folder_below_a_link_is_a_store_however_it_is_named(tmp_path: Path):
         files = Files(location)
         files.write("cells/a", b"1")
         assert files.read("cells/a") == b"1"
+
+
+def test_a_line_that_was_cut_off_does_not_take_the_next_one_with_it(tmp_path: Path):
+    files = Files(str(tmp_path))
+    files.append("log", "one")
+    with (tmp_path / "log").open("ab") as log:
+        log.write(b"tw")  # and then the disk was full
+    files.append("log", "three")
+    assert files.read("log").splitlines() == [b"one", b"tw", b"three"]
+
+
+def test_files_have_sizes_and_folders_have_none(tmp_path: Path):
+    files = Files(str(tmp_path))
+    files.write("cells/a", b"123")
+    files.write("cells/b/c", b"")
+    assert files.sizes("cells") == {"a": 3, "b": None}

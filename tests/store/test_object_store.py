@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -154,3 +156,67 @@ def test_events_that_could_not_be_written_are_written_later(road: Road, location
     road.open()
     log.flush()
     assert reader.read() == [first, second]
+
+
+def test_a_signal_does_not_cut_a_file(location: str, monkeypatch: pytest.MonkeyPatch):
+    """The stream of an object, once it is open, makes an object of whatever came when it closes."""
+    files = Files(location)
+    files.write("cells/a/result.json", b"sound")
+    put = Files._put
+
+    def slowly(self: Files, path: str, content: bytes) -> None:
+        time.sleep(0.5)
+        put(self, path, content)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Files, "_put", slowly)
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        with pytest.raises(KeyboardInterrupt):
+            files.write("cells/a/result.json", b"newer")
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert files.read("cells/a/result.json") == b"newer"
+
+
+def test_events_of_a_long_sweep_are_few_objects(location: str):
+    writer, reader = Store(location).event_log("grid"), Store(location).event_log("grid")
+    read, added = [], []
+    for number in range(9):
+        added += [writer.append("epoch", number=number, part=part) for part in range(50)]
+        writer.flush()
+        read += reader.read()
+    assert read == added
+    assert len(Files(location).list("experiments/grid.events")) == 3
+    assert Store(location).event_log("grid").read() == added
+
+
+def test_events_of_several_writers_are_read_in_the_order_of_their_times(location: str):
+    one, other = Store(location).event_log("grid"), Store(location).event_log("grid")
+    added = []
+    for number in range(6):
+        added.append((one, other)[number % 2].append("epoch", number=number))
+        time.sleep(0.002)
+    one.flush()
+    other.flush()
+    assert Store(location).event_log("grid").read() == added
+
+
+def test_the_last_flush_waits_for_one_under_way(location: str, monkeypatch: pytest.MonkeyPatch):
+    log, started = Store(location).event_log("grid"), threading.Event()
+    write = Files.write
+
+    def slowly(self: Files, name: str, content: bytes) -> None:
+        started.set()
+        time.sleep(0.5)
+        write(self, name, content)
+
+    monkeypatch.setattr(Files, "write", slowly)
+    added = log.append("cell_done")
+    threading.Thread(target=log.flush).start()
+    assert started.wait(10)
+    log.flush()
+    assert Store(location).event_log("grid").read() == [added]

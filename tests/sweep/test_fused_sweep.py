@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from small_cells import small_cell
 from sweeps import Driver, experiment, left_behind, numbers
 
-from lbray.store import Result, Store
+from lbray.store import Lease, Result, Store
 from lbray.sweep.trial import GROUP, ONE_BY_ONE
 from lbray.sweep.watcher import Watcher
 from lbray.training import run_cell
@@ -85,8 +84,7 @@ class Trial:
 @pytest.fixture
 def watched(store: Store):
     journal, trial, results = Journal(), Trial(), {}
-    lease = SimpleNamespace(release=lambda _: None, failure=None)
-    watcher = Watcher(store, journal, results, lease, None, lanes=3)
+    watcher = Watcher(store, journal, results, Lease(store.files), None, lanes=3)
     watcher.groups = [tuple(CELLS_OF_A_TRIAL)]
     watcher.on_trial_start(0, [], trial)
     return watcher, trial, journal, results

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -141,3 +142,18 @@ def test_a_sweep_that_is_killed_half_way_is_completed_by_the_same_command(
     assert numbers(store, declared) == long_reference
     assert not left_behind(store)
     wait_until(lambda: not first.descendants())
+
+
+def test_a_sweep_that_breaks_is_not_told_of_as_running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def broken(*_: object) -> None:
+        raise RuntimeError("Ray does not start")
+
+    monkeypatch.setattr(import_module("lbray.sweep.sweep"), "ray_session", broken)
+    declared, store = experiment(tmp_path), Store(str(tmp_path / "store"))
+    with pytest.raises(RuntimeError, match="Ray does not start"):
+        run(declared, store, actors(2))
+    kinds = [event["event"] for event in store.event_log("grid").read()]
+    assert kinds == ["sweep_started", "sweep_interrupted"]
+    assert not left_behind(store)

@@ -9,7 +9,8 @@ import torch
 from small_cells import small_cell
 from torch import Tensor, nn
 
-from lbray.store import CellFiles, Store
+from lbray.errors import StoreUnavailable
+from lbray.store import CellFiles, Lease, Store
 from lbray.training import cell_under_way, run_cell, trainer
 from lbray.training.evaluate import evaluate
 
@@ -365,3 +366,48 @@ def test_a_result_tells_whether_the_loss_had_acted_by_the_best_epoch(
     cell = small_cell(loss="magnet", **epochs, **{"lambda": 0.5})
     result = run_cell(cell, store)
     assert (result.metrics["epochs/best"], result.metrics["lambda/best"]) == (1, lam)
+
+
+class Damaging:
+    """A reporter that shortens the best weights after an epoch, so many times."""
+
+    def __init__(self, store: Store, epoch: int, times: int = 1) -> None:
+        self.path = Path(store.location) / "cells" / CELL.id / "best.safetensors"
+        self.epoch_to_damage, self.left = epoch, times
+
+    def epoch(self, metrics: dict[str, float]) -> bool:
+        if metrics["epoch"] == self.epoch_to_damage and self.left:
+            self.left -= 1
+            self.path.write_bytes(self.path.read_bytes()[:-20])
+        return False
+
+
+def test_best_weights_that_are_damaged_meanwhile_are_trained_again(store: Store, undisturbed):
+    result = run_cell(CELL, store, reporter=Damaging(store, CELL.max_epochs - 1))
+    assert_same(store, result, undisturbed)
+
+
+def test_a_disk_that_damages_them_again_fails_the_cell(store: Store):
+    result = run_cell(CELL, store, reporter=Damaging(store, CELL.max_epochs - 1, times=2))
+    assert result.status == "failed"
+    assert "best.safetensors: it does not match its checksum" in result.reason
+
+
+@pytest.mark.parametrize("after", [1, 5])
+def test_nothing_is_written_once_another_sweep_has_the_cell(store: Store, after: int):
+    """After an epoch in the middle, and after the last."""
+    folder = Path(store.location) / "cells" / CELL.id
+
+    class Losing:
+        def epoch(self, metrics: dict[str, float]) -> bool:
+            if metrics["epoch"] + 1 == after:
+                lease.release(CELL.id)  # as who takes a cell does with the claims of dead sweeps
+                self.before = {path.name: path.read_bytes() for path in folder.iterdir()}
+            return False
+
+    with Lease(store.files) as lease:
+        assert lease.claim(CELL.id) is None
+        losing = Losing()
+        with pytest.raises(StoreUnavailable, match="another sweep has taken its cells"):
+            run_cell(CELL, store, reporter=losing, claims=lease)
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == losing.before

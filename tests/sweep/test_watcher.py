@@ -1,0 +1,70 @@
+"""What becomes of cells whose trials go wrong, as Tune tells of it."""
+
+from __future__ import annotations
+
+import pytest
+from small_cells import small_cell
+
+from lbray.store import Lease, Store
+from lbray.sweep.trial import GROUP
+from lbray.sweep.watcher import Watcher
+
+CELLS = [small_cell(seed=seed) for seed in range(2)]
+
+
+class Journal:
+    """Writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, int]] = []
+
+    def __getattr__(self, event: str) -> object:
+        return lambda cell, *_: self.told.append((event, cell.seed))
+
+
+class Trial:
+    """What Tune tells of a trial."""
+
+    trial_id, error_file, last_result, config = "one", None, None, {GROUP: 0}
+
+
+@pytest.fixture
+def watcher(store: Store) -> Watcher:
+    made = Watcher(store, Journal(), {}, Lease(store.files), None)
+    made.groups = [tuple(CELLS)]
+    return made
+
+
+def test_a_process_that_dies_as_it_starts_counts_against_its_cell(watcher: Watcher, store: Store):
+    for _ in range(2):
+        watcher.on_trial_recover(0, [], Trial())
+        assert watcher.unfinished == CELLS
+    watcher.on_trial_recover(0, [], Trial())
+    assert store.result(CELLS[0].id).reason == "its process died"
+    assert watcher.unfinished == CELLS[1:]
+
+
+def test_a_trial_that_never_started_is_an_error_of_its_first_cell(watcher: Watcher, store: Store):
+    watcher.on_trial_error(0, [], Trial())
+    assert store.result(CELLS[0].id).status == "failed"
+    assert watcher.again == CELLS[1:]
+    assert not watcher.unfinished
+
+
+@pytest.mark.parametrize("what", ["on_trial_complete", "on_trial_error"])
+def test_what_another_sweep_has_by_now_is_not_given_up(watcher: Watcher, store: Store, what: str):
+    with Lease(store.files) as other:
+        watcher.on_trial_start(0, [], Trial())
+        other.claim(CELLS[0].id)
+        getattr(watcher, what)(0, [], Trial())
+        assert store.result(CELLS[0].id) is None
+        assert CELLS[0] in watcher.again
+        assert ("cell_held", 0) in watcher._journal.told
+
+
+def test_a_store_that_failed_stays_the_reason_when_it_is_back(watcher: Watcher):
+    watcher._lease.failure = "away"
+    assert watcher.must_stop
+    watcher._lease.failure = None
+    assert watcher.must_stop
+    assert watcher.unavailable == "away"
