@@ -6,6 +6,8 @@ from decimal import Decimal
 from fractions import Fraction
 from math import ceil, floor, isqrt
 
+_TRIED = 5_000
+
 
 def rounding(printed: Decimal) -> Fraction:
     """Half a unit of the last digit that is printed: how far the true number may be."""
@@ -30,6 +32,9 @@ def totals(mean: Decimal, n: int) -> list[int]:
 def has_deviation(total: int, n: int, deviation: Decimal, ddof: int) -> bool:
     """Whether n whole numbers of this total can have a standard deviation that is printed so.
 
+    Squares that sum to more than `_TRIED` are not tried one by one: five numbers or more can have
+    any such sum that is odd or even as their total is, and of fewer it is taken for granted.
+
     Args:
         total: of the numbers.
         n: how many.
@@ -45,6 +50,8 @@ def has_deviation(total: int, n: int, deviation: Decimal, ddof: int) -> bool:
     offset = Fraction(rest * rest, n)
     low = ceil(least**2 * (n - ddof) + offset)
     high = floor(most**2 * (n - ddof) + offset)
+    if high > _TRIED:
+        return n < 5 or any(square % 2 == rest % 2 for square in range(low, high + 1)[:2])
     squares = _sums_of_squares(rest, n, high) if high >= 0 else 0
     return bool(squares >> max(low, 0))
 

@@ -72,7 +72,8 @@ def read(path: Path) -> Printed:
        row.
     2. A row per number: ``metric``, ``variant``, ``mean`` and perhaps ``std``; other columns name
        the row.
-    3. A column of numbers per variant, and ``printed_improvement``; other columns name the row.
+    3. A column per variant, most of whose cells are numbers, and ``printed_improvement``; other
+       columns name the row.
 
     In 2 and 3, ``printed_improvement`` is of the last variant against the first;
     ``printed_improvement_A_vs_B`` is of A against B, and there may be several. The columns
@@ -121,6 +122,12 @@ class _Table:
     rows: list[dict[str, str]]
 
     def by_case(self) -> Printed:
+        for column in self._improvements:
+            raise InputError(
+                f"{self.path} has the column {column}, but with columns X_mean it is not said of "
+                "which variants and metric it is; give a row per number, with metric, variant and "
+                "mean."
+            )
         metrics = [name.removesuffix("_mean") for name in self.columns if name.endswith("_mean")]
         of_metrics = {f"{metric}_{part}" for metric in metrics for part in ("mean", "std")}
         names = [name for name in self.columns if name not in of_metrics]
@@ -129,8 +136,8 @@ class _Table:
                 _words(row, names),
                 "",
                 metric,
-                self._number(line, row, f"{metric}_mean"),
-                self._deviation(line, row, f"{metric}_std"),
+                self._number(line, row, f"{metric}_mean", metric),
+                self._deviation(line, row, f"{metric}_std", metric),
             )
             for line, row in enumerate(self.rows, start=2)
             for metric in metrics
@@ -147,8 +154,8 @@ class _Table:
                 _words(row, names),
                 row.get("variant", ""),
                 row["metric"],
-                self._number(line, row, "mean"),
-                self._deviation(line, row, "std"),
+                self._number(line, row, "mean", row["metric"]),
+                self._deviation(line, row, "std", row["metric"]),
             )
             groups.setdefault((number.row, number.metric), []).append(number)
             for column, percent in self._percentages(line, row):
@@ -165,7 +172,7 @@ class _Table:
             name
             for name in self.columns
             if name not in {*_NAMING, *self._improvements}
-            and all(_is_number(row[name]) for row in self.rows)
+            and 2 * sum(_is_number(row[name]) for row in self.rows) > len(self.rows)
         ]
         names = [name for name in self.columns if name not in {*variants, *self._improvements}]
         numbers, improvements = [], []
@@ -207,15 +214,23 @@ class _Table:
             return None
         return Improvement(by_variant[reference], by_variant[variant], percent)
 
-    def _deviation(self, line: int, row: dict[str, str], column: str) -> Decimal | None:
-        return self._number(line, row, column) if row.get(column, "").strip() else None
+    def _deviation(
+        self, line: int, row: dict[str, str], column: str, metric: str
+    ) -> Decimal | None:
+        return self._number(line, row, column, metric) if row.get(column, "").strip() else None
 
-    def _number(self, line: int, row: dict[str, str], column: str) -> Decimal:
-        if not _is_number(row[column]):
+    def _number(self, line: int, row: dict[str, str], column: str, metric: str = "") -> Decimal:
+        text = row[column]
+        if not _is_number(text):
             raise InputError(
-                f"{self.path}, line {line}: {column} is '{row[column]}', but must be a number."
+                f"{self.path}, line {line}: {column} is '{text}', but must be a number."
             )
-        return _decimal(row[column])
+        if "f1" in metric and "%" in text:
+            raise InputError(
+                f"{self.path}, line {line}: {column} is '{text}', but an F1 must be a fraction, "
+                "from 0 to 1."
+            )
+        return _decimal(text)
 
 
 def _words(row: dict[str, str], names: list[str]) -> str:

@@ -15,7 +15,7 @@ from analysis.convergence import EPOCHS
 from analysis.loss_names import shared_settings, with_short_names
 from analysis.setting import TREATMENT, of_setting
 from analysis.summary import OF_PAIRS, SIGNIFICANT
-from analysis.treatments import settings, treatment_name
+from analysis.treatments import settings, treatment_name, treatments
 
 _LATEX = {
     "λ": r"$\lambda$",
@@ -249,7 +249,7 @@ def _differences(title: str, group: pd.DataFrame) -> Table:
         ]
         for _, row in accuracy.iterrows()
     }
-    keys = [tuple(part.iloc[0][TREATMENT]) for part in _treatments(paired)]
+    keys = [tuple(part.iloc[0][TREATMENT]) for _, part in treatments(paired)]
     rows = [[*row, *tested.get(key, ["–"] * 3)] for row, key in zip(rows, keys, strict=True)]
     notes += _what_n_carries(accuracy)
     notes += _without_interval(paired, COLUMNS, "difference_half_width", "pairs", _SINGLE_PAIR)
@@ -390,7 +390,7 @@ def _rows(
 
     shown = {metric: column for metric, column in columns.items() if metric in set(group["metric"])}
     made = []
-    for part in _treatments(group):
+    for _, part in treatments(group):
         by_metric = {row["metric"]: row for _, row in part.iterrows()}
         first = part.iloc[0]
         cells = [
@@ -402,19 +402,6 @@ def _rows(
         mark = "*" if first["chosen"] else ""
         made.append([_label(first, group), f"{first['lambda']:g}{mark}", str(first[count]), *cells])
     return made
-
-
-def _treatments(group: pd.DataFrame) -> list[pd.DataFrame]:
-    """One part per row of a table: the baseline first, then each loss by rising λ."""
-    order = {label: place for place, label in enumerate(group["loss_label"].unique())}
-    parts = [part for _, part in group.groupby(TREATMENT, sort=False)]
-
-    def place(part: pd.DataFrame) -> tuple[bool, int, float, int]:
-        first = part.iloc[0]
-        label = first["loss_label"]
-        return label != "baseline", order[label], first["lambda"], first["warmup_epochs"]
-
-    return sorted(parts, key=place)
 
 
 def _label(row: pd.Series, group: pd.DataFrame) -> str:

@@ -9,12 +9,12 @@ for (const table of document.querySelectorAll("table.sortable")) {
     const number = Number.parseFloat(text.replace(/^[^0-9+\-.]+/, ""));
     return [Number.isNaN(number) || !/^[+\-.0-9]/.test(text) ? null : number, text];
   };
-  const compare = (column) => (one, other) => {
+  const compare = (column, sign) => (one, other) => {
     const [[a, text], [b, second]] = [value(one, column), value(other, column)];
-    if (a === null && b === null) return text.localeCompare(second);
-    if (a === null) return 1;
+    if (a === null && b === null) return sign * text.localeCompare(second);
+    if (a === null) return 1; // what is no number comes last in either order
     if (b === null) return -1;
-    return a - b;
+    return sign * (a - b);
   };
   table.querySelectorAll("thead button").forEach((button, column) => {
     const heading = button.closest("th");
@@ -24,8 +24,9 @@ for (const table of document.querySelectorAll("table.sortable")) {
       for (const each of table.tHead.rows[0].cells) each.setAttribute("aria-sort", "none");
       heading.setAttribute("aria-sort", order);
       let rows = original;
-      if (order !== "none") rows = [...original].sort(compare(column));
-      if (order === "descending") rows.reverse();
+      if (order !== "none") {
+        rows = [...original].sort(compare(column, order === "ascending" ? 1 : -1));
+      }
       body.append(...rows);
     });
   });

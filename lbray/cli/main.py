@@ -35,7 +35,7 @@ for command in (sweep, run, status, watch, analyze, audit, data, losses, doctor)
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    sys.path.insert(0, str(Path.cwd()))  # where MODULE:ATTRIBUTE of the user's own is looked for
+    sys.path.append(str(Path.cwd()))  # where MODULE:ATTRIBUTE of the user's own is looked for
     try:
         code = lbray.main(prog_name="lbray", standalone_mode=False)
     except click.exceptions.Abort:

@@ -15,6 +15,19 @@ if TYPE_CHECKING:
     from lbray.planning import Plan
     from lbray.store import Store
 
+
+class Folder(click.Path):
+    """A folder, which need not be there; with a ``~`` at its beginning that no shell has replaced,
+    as in ``--out=~/report``."""
+
+    def __init__(self, resolve: bool = False) -> None:
+        super().__init__(file_okay=False, path_type=Path, resolve_path=resolve)
+
+    def convert(self, value: Any, *context: Any) -> Any:
+        """See `click.Path`."""
+        return super().convert(Path(value).expanduser(), *context)
+
+
 store_option = click.option(
     "--store",
     default="results",
@@ -26,7 +39,7 @@ store_option = click.option(
 )
 data_root_option = click.option(
     "--data-root",
-    type=click.Path(file_okay=False, path_type=Path, resolve_path=True),
+    type=Folder(resolve=True),
     envvar="LBRAY_DATA",
     show_envvar=True,
     help="Where datasets lie.  [default: ~/.cache/lbray/datasets]",
@@ -92,6 +105,8 @@ def parse_overrides(overrides: tuple[str, ...], named: str = "--set") -> dict[st
         key, equals, value = word.partition("=")
         if not equals or not key:
             raise InputError(f"{named} is '{word}', but must be KEY=VALUE, such as seed=3.")
+        if key.strip() in settings:
+            raise InputError(f"{named} is '{word}', but {key.strip()} is given already.")
         try:
             settings[key.strip()] = yaml.load(value, Loader=ExperimentLoader)
         except (yaml.YAMLError, ValueError):

@@ -73,7 +73,8 @@ if TYPE_CHECKING:
     "trackers",
     multiple=True,
     metavar="NAME",
-    help="Also report to this: mlflow, wandb or tensorboard.",
+    help="Also report to this: mlflow or wandb. TensorBoard hears of each epoch in any case, if it "
+    "is installed and the store is a folder, but with none.",
 )
 @click.option("--retry-failed", is_flag=True, help="Run cells again that are recorded as failed.")
 @click.option("--dry-run", is_flag=True, help="Say what would run, and start nothing.")
@@ -88,12 +89,15 @@ def sweep(experiment: Path, store: str, overrides: tuple[str, ...], **options: A
     The same command again continues where this one ended, however it ended.
     """
     from lbray import spec
+    from lbray.errors import InputError
     from lbray.planning import plan
     from lbray.store import Store
 
     declared = spec.load(experiment, parse_overrides(overrides))
     artefacts = Store(store)
     scheduled = options["scheduler"] is not None
+    if options["price_per_hour"] is not None and not options["dry_run"]:
+        raise InputError("--price-per-hour is given, but only --dry-run says what a sweep costs.")
     planned = plan(
         declared.cells(),
         artefacts,
@@ -158,18 +162,18 @@ def _place(
     for dataset in found.datasets:
         click.echo(f"data: {dataset.name}, {dataset.source}", err=True)
     if placement.workers_per_cell > 1 and found.unshareable is not None:
-        raise InputError(
-            f"--workers-per-cell is {placement.workers_per_cell}, but {found.unshareable}; use "
-            "--executor actor."
-        )
+        given = "--executor is ddp"
+        if wishes.workers_per_cell is not None:
+            given = f"--workers-per-cell is {wishes.workers_per_cell}"
+        raise InputError(f"{given}, but {found.unshareable}; use --executor actor.")
     few = len(planned.missing) < placement.at_once and wishes.executor == "auto"
     if not (options["dry_run"] or few or placement.executor == "ddp"):
         return placement, why, None
 
     def measure(cell: Cell) -> float:
-        return epoch_seconds(cell, artefacts, data_root, machine.device)
+        return epoch_seconds(cell, artefacts, data_root, machine.device, options["threads"])
 
-    estimated = estimate(planned, measure if machine.device == here.device else None)
+    estimated = estimate(planned, placement, measure if machine.device == here.device else None)
     trial_per_cell = options["scheduler"] is not None or bool(options["trackers"])
     seconds = None if trial_per_cell or estimated is None else estimated.per_cell
     placed, because = place(planned.missing, machine, wishes, seconds)
@@ -180,7 +184,9 @@ def _place(
 
 def _dry_run(declared: Experiment, planned: Plan, artefacts: Store, options: dict[str, Any]) -> int:
     from lbray.monitor import duration
+    from lbray.sweep import trackers
 
+    trackers(options["trackers"], declared.name, artefacts)
     placement, why, estimated = _place(planned, artefacts, options)
     for name, count in _reused(declared.name, planned, artefacts).items():
         click.echo(f"of those done, {count} are shared with the experiment {name}", err=True)
@@ -193,18 +199,19 @@ def _dry_run(declared: Experiment, planned: Plan, artefacts: Store, options: dic
             err=True,
         )
     elif estimated.per_cell is not None:
-        workers = placement.workers_per_cell
-        hours = len(cells) * placement.cell_seconds(estimated.per_cell) * workers / 3600
+        each = placement.cell_seconds(estimated.per_cell) * placement.devices_per_cell
+        hours, cost = len(cells) * each / 3600, options["price_per_hour"]
         wall = placement.sweep_seconds(len(cells), estimated.per_cell)
         measured = estimated.kinds - estimated.stored
-        cost = options["price_per_hour"]
         click.echo(
-            f"at most about {duration(wall)}, {hours:.3g} device-hours"
+            f"about {duration(wall)}, {hours:.3g} device-hours"
             + (f", {hours * cost:.2f} at {cost:g} per hour" if cost is not None else "")
             + f" (by finished cells for {estimated.stored} of {estimated.kinds} kinds of cells; "
-            f"for {measured} the speed was measured here just now, and every epoch is counted)",
+            f"for the other {measured}, at most: every epoch counts there)",
             err=True,
         )
+        if options["max_hours"] is not None and wall > 3600 * options["max_hours"]:
+            click.echo(f"--max-hours ends it after {options['max_hours']:g} h", err=True)
     for cell in cells:
         click.echo(f"{cell.id}  {cell.label}")
     return 0
@@ -256,8 +263,8 @@ def _report(outcome: Outcome, again: str, name: str, store: str) -> int:
         return 130
     if failed:
         click.echo(
-            f"{failed} of {outcome.total} cells failed (lbray status {name} says why); to run them "
-            f"again: {again} --retry-failed",
+            f"{failed} of {outcome.total} cells failed (lbray status {name} --store {store} says "
+            f"why); to run them again: {again} --retry-failed",
             err=True,
         )
         return 1

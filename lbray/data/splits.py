@@ -168,9 +168,10 @@ def _subset(dataset: Dataset, labels: Tensor, part: str, size: int | None, seed:
     if size is None or size == available:
         return torch.arange(available)
     if not 0 < size < available:
+        least = dataset.num_classes
         raise InputError(
             f"{part}_size is {size}, but {dataset.name} has {available} {part} images; give a "
-            f"whole number from {dataset.num_classes} to {available}, or null for all."
+            f"whole number from {least} to {available - least}, or null for all."
         )
     drawn, _ = draw(labels, size, seed, dataset.classes, f"{part}_size")
     return drawn

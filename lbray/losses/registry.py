@@ -68,8 +68,14 @@ def parameters(name: str) -> dict[str, Any]:
 
 
 def known_defaults(name: str) -> dict[str, Any]:
-    """As `parameters`, but nothing for ``module:attribute``: to import that is to run it."""
-    return {} if _is_of_a_module(name) else parameters(name)
+    """As `parameters`, but nothing for ``module:attribute``, which would be run, nor for what is
+    not installed here."""
+    if _is_of_a_module(name):
+        return {}
+    try:
+        return parameters(name)
+    except InputError:
+        return {}
 
 
 def required(name: str) -> list[str]:

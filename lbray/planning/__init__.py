@@ -3,12 +3,11 @@
 from lbray.planning.checkup import Checkup, checkup
 from lbray.planning.cloud import cloud_problems
 from lbray.planning.estimate import Estimate, estimate
-from lbray.planning.placement import EXECUTORS, Machine, Placement, Wishes, place
+from lbray.planning.placement import Machine, Placement, Wishes, place
 from lbray.planning.plan import Plan, plan, reopen
 from lbray.planning.preflight import Preflight, preflight
 
 __all__ = [
-    "EXECUTORS",
     "Checkup",
     "Estimate",
     "Machine",

@@ -63,7 +63,7 @@ def checkup(
     Args:
         store: where artefacts will go; a file is written there, read and deleted.
         data_root: where datasets lie.
-        datasets: names of those that must be there, or in the store.
+        datasets: names of those that must be there, or in the store, or to be downloaded.
     """
     host = socket.gethostname()
     problems: list[str] = []
@@ -81,7 +81,9 @@ def checkup(
         except LbrayError as problem:
             problems.append(f"on {host}, {problem}")
             continue
-        if place is None:
+        if place is None and name in data.names():
+            found[name] = "neither here nor in the store; a sweep downloads it"
+        elif place is None:
             problems.append(
                 f"on {host}, dataset is '{name}', which is neither there nor in the store; run "
                 f"'lbray data push {name} --store {store or 'URI'}' where it is."

@@ -31,7 +31,7 @@ def cloud_problems(path: Path) -> list[str]:
         raise InputError(
             f"--cluster is '{path}', which cannot be read: {problem.strerror}."
         ) from None
-    except (yaml.YAMLError, KeyError, TypeError):
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError):
         raise InputError(
             f"--cluster is '{path}', but must be a YAML file for 'ray up', with a provider's type, "
             "or a RayJob."
@@ -53,8 +53,8 @@ def _aws(cluster: dict[str, Any]) -> list[str]:
     types = sorted(
         {
             node["node_config"]["InstanceType"]
-            for node in cluster.get("available_node_types", {}).values()
-            if "InstanceType" in node.get("node_config", {})
+            for node in (cluster.get("available_node_types") or {}).values()
+            if "InstanceType" in ((node or {}).get("node_config") or {})
         }
     )
     try:

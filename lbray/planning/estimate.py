@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import mean
 
+from lbray.planning.placement import Placement
 from lbray.planning.plan import Plan
 from lbray.spec import Cell
+from lbray.store import Result
 
 _SAME_WORK = ("dataset", "backbone", "batch_size", "precision", "train_size", "test_size")
-"""Cells that agree in these take about the same time for an epoch."""
+"""Cells that agree in these, and in the loss, take about the same time for an epoch."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,8 @@ class Estimate:
     Attributes:
         seconds: of all cells together, if each runs all the epochs that are expected.
         per_cell: the mean of them; None if there is nothing to run.
-        kinds: how many kinds of cells there are, each with a rate of its own.
+        kinds: how many kinds of cells there are: such as agree in dataset, backbone, sizes,
+            precision and loss.
         stored: for how many of them finished cells tell the rate.
     """
 
@@ -30,14 +33,18 @@ class Estimate:
     stored: int
 
 
-def estimate(plan: Plan, measure: Callable[[Cell], float] | None) -> Estimate | None:
+def estimate(
+    plan: Plan, placement: Placement, measure: Callable[[Cell], float] | None
+) -> Estimate | None:
     """Sum up what the missing cells will take.
 
-    A finished cell of the same dataset, backbone and batch tells the seconds of an epoch, and how
-    many epochs come before early stopping; else the rate is measured, and `max_epochs` counts.
+    Finished cells of the same kind tell the seconds of an epoch, and how many epochs come before
+    early stopping. Else the rate is measured, once for all losses on the same images and network,
+    and `max_epochs` counts; or, where it cannot be, finished cells of other losses tell it.
 
     Args:
         plan: the cells, and the results that there are.
+        placement: who will run them; a cell that had another device or other threads tells nothing.
         measure: the seconds of one epoch of a cell on one device of this machine; None where it
             has no such device.
 
@@ -46,35 +53,57 @@ def estimate(plan: Plan, measure: Callable[[Cell], float] | None) -> Estimate | 
     """
     kinds: dict[tuple[object, ...], list[Cell]] = {}
     for cell in plan.missing:
-        kinds.setdefault(_kind(cell), []).append(cell)
+        kinds.setdefault((*_work(cell), cell.loss), []).append(cell)
+    telling = [cell for cell in plan.done if _tells(plan.results[cell.id], placement)]
+    measured: dict[tuple[object, ...], float] = {}
     seconds, stored = 0.0, 0
-    for kind, cells in kinds.items():
-        finished = [cell for cell in plan.done if _kind(cell) == kind]
-        per_epoch, share = _stored(finished, plan)
-        if per_epoch is None:
-            if measure is None:
-                return None
-            slowest = next((cell for cell in cells if not cell.is_baseline), cells[0])
-            per_epoch, share = measure(slowest), 1.0
-        else:
+    for (*of_work, loss), cells in kinds.items():
+        work = tuple(of_work)
+        alike = [cell for cell in telling if _work(cell) == work]
+        same_loss = [cell for cell in alike if cell.loss == loss]
+        if same_loss:
             stored += 1
+            per_epoch, share = _rate(same_loss, plan)
+        elif measure is not None:
+            if work not in measured:
+                measured[work] = measure(_slowest(work, plan.missing))
+            per_epoch, share = measured[work], 1.0
+        elif alike:
+            per_epoch, share = _rate(alike, plan)
+        else:
+            return None
         seconds += sum(per_epoch * share * cell.max_epochs for cell in cells)
     per_cell = seconds / len(plan.missing) if plan.missing else None
     return Estimate(seconds, per_cell, len(kinds), stored)
 
 
-def _kind(cell: Cell) -> tuple[object, ...]:
+def _work(cell: Cell) -> tuple[object, ...]:
     return tuple(getattr(cell, name) for name in _SAME_WORK)
 
 
-def _stored(cells: Sequence[Cell], plan: Plan) -> tuple[float | None, float]:
-    """Seconds per epoch, and the share of `max_epochs` that were run; None if nothing tells."""
+def _slowest(work: tuple[object, ...], cells: Sequence[Cell]) -> Cell:
+    """A cell with a distance loss, if there is one."""
+    same = [cell for cell in cells if _work(cell) == work]
+    return next((cell for cell in same if not cell.is_baseline), same[0])
+
+
+def _tells(result: Result, placement: Placement) -> bool:
+    """Whether a cell had one device to itself, such as those that are to run will have."""
+    how, metrics = result.provenance, result.metrics
+    alone = how.get("workers", 1) == how.get("lanes", 1) == 1
+    on_cpu = how.get("device", placement.device) == "cpu"
+    alike = on_cpu == (placement.device == "cpu") and (
+        not on_cpu or how.get("threads", placement.threads) == placement.threads
+    )
+    return bool(alone and alike and metrics.get("epochs/stopped") and metrics.get("time/train_s"))
+
+
+def _rate(cells: Sequence[Cell], plan: Plan) -> tuple[float, float]:
+    """Seconds per epoch, and the share of `max_epochs` that were run."""
     rates, shares = [], []
     for cell in cells:
-        result = plan.results[cell.id]
-        epochs, seconds = (result.metrics.get(k) for k in ("epochs/stopped", "time/train_s"))
-        alone = all(result.provenance.get(kind, 1) == 1 for kind in ("workers", "lanes"))
-        if epochs and seconds and alone:
-            rates.append(seconds / epochs)
-            shares.append(epochs / cell.max_epochs)
-    return (mean(rates), mean(shares)) if rates else (None, 1.0)
+        metrics = plan.results[cell.id].metrics
+        epochs, seconds = metrics["epochs/stopped"] or 1, metrics["time/train_s"] or 0.0
+        rates.append(seconds / epochs)
+        shares.append(epochs / cell.max_epochs)
+    return mean(rates), mean(shares)

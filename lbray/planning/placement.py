@@ -13,8 +13,6 @@ import torch
 from lbray.errors import InputError
 from lbray.spec import Cell
 
-EXECUTORS = ("auto", "actor", "ddp", "fused")
-
 MOST_LANES = 64
 _LANES = 8
 """Cells that are trained together where nobody says how many."""
@@ -81,7 +79,7 @@ class Wishes:
     """What the user asks for; None where lbray shall choose.
 
     Attributes:
-        executor: one of `EXECUTORS`.
+        executor: ``auto``, ``actor``, ``ddp`` or ``fused``.
         at_once: cells, or worker groups, at a time.
         workers_per_cell: processes that share each batch of a cell, with a device each.
         gpus_per_cell: GPUs per worker; a fraction lets cells share one.
@@ -126,6 +124,11 @@ class Placement:
     def cells_at_once(self) -> int:
         """How many cells are trained at a time."""
         return self.at_once * self.lanes
+
+    @property
+    def devices_per_cell(self) -> float:
+        """How many GPUs, or cores, a cell has while it is trained; a share, where cells share."""
+        return self.workers_per_cell * (self.threads if self.device == "cpu" else self.gpus)
 
     def sweep_seconds(self, cells: int, seconds: float) -> float:
         """An estimate for a sweep, from one cell's seconds on one device; what lanes gain is known

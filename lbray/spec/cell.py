@@ -108,7 +108,7 @@ class Cell(BaseModel):
     loss_learning_rate_factor: float = Field(
         1.0, gt=0, lt=1e6, description="a number above 0, below a million"
     )
-    seed: int = Field(ge=0, lt=2**63, description="a whole number from 0")
+    seed: int = Field(ge=0, lt=2**63, description="a whole number from 0, below 2⁶³")
     max_epochs: int = Field(100, ge=1, description="a whole number from 1")
     patience: int = Field(20, ge=1, description="a whole number of epochs from 1")
     plateau_patience: int = Field(10, ge=1, description="a whole number of epochs from 1")
@@ -299,7 +299,7 @@ def _is_between(value: object, low: float, high: float) -> bool:
 def _default_warmup(loss: str, max_epochs: object) -> int:
     """The loss's own warm-up, but never more than a fifth of a short run."""
     warmup = losses.default_warmup_epochs(loss)
-    return min(warmup, max_epochs // 5) if isinstance(max_epochs, int) else warmup
+    return min(warmup, max(0, max_epochs // 5)) if isinstance(max_epochs, int) else warmup
 
 
 def _as_json(params: Mapping[str, Any]) -> str:

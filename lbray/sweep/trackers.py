@@ -84,17 +84,16 @@ def trackers(names: Sequence[str], experiment: str, store: Store) -> list[tune.C
     """Callbacks by name: ``tensorboard``, ``mlflow``, ``wandb``; each finds its server and its
     credentials as it always does, by its environment.
 
-    Without names, TensorBoard if it is installed and the store is local; ``none`` is nothing.
+    TensorBoard is told in any case, if it is installed and the store is local, but with ``none``.
 
     Raises:
         InputError: a name is unknown, not installed, or cannot write beside this store.
     """
-    if not names:
-        names = ["tensorboard"] if find_spec("tensorboard") and store.files.is_local else []
+    wanted = dict.fromkeys(name for name in names if name != "none")
+    if "none" not in names and find_spec("tensorboard") and store.files.is_local:
+        wanted["tensorboard"] = None
     made = []
-    for name in names:
-        if name == "none":
-            continue
+    for name in wanted:
         if name not in _TRACKERS:
             raise InputError.unknown("tracker", name, [*_TRACKERS, "none"])
         if find_spec(name) is None:

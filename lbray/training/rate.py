@@ -6,6 +6,8 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from lbray import losses
 from lbray.data import Split, Splits
 from lbray.errors import InputError
@@ -17,7 +19,11 @@ _BATCHES = 4
 
 
 def epoch_seconds(
-    cell: Cell, store: Store, data_root: Path | None = None, device: str = "cpu"
+    cell: Cell,
+    store: Store,
+    data_root: Path | None = None,
+    device: str = "cpu",
+    threads: int = 1,
 ) -> float:
     """Seconds of one epoch, validation included, measured on the same share of both splits after
     as much for warming up. Nothing is stored.
@@ -27,13 +33,19 @@ def epoch_seconds(
         store: may have a copy of the dataset.
         data_root: where datasets lie of which the store has no copy.
         device: a torch device.
+        threads: of the process, as its workers will have them.
     """
     _, splits = store.datasets.prepared(cell.dataset, data_root, device, **cell.split_settings)
     share = _enough(cell, splits)
-    trainer = Trainer(cell, _part(splits, share))
-    last = cell.max_epochs - 1
-    trainer.run_epoch(last)
-    seconds: float = trainer.run_epoch(last)["time/epoch_s"]
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        trainer = Trainer(cell, _part(splits, share))
+        last = cell.max_epochs - 1
+        trainer.run_epoch(last)
+        seconds: float = trainer.run_epoch(last)["time/epoch_s"]
+    finally:
+        torch.set_num_threads(before)
     return seconds / share
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from analysis import printed
 from analysis.audit import Check, audit
-from analysis.grim import has_deviation, totals
+from analysis.grim import _sums_of_squares, has_deviation, totals
 from lbray.errors import InputError
 
 PAPER = Path(str(files("analysis") / "paper_tables"))
@@ -148,3 +148,44 @@ def test_a_table_that_cannot_be_read_is_named(tmp_path: Path, text: str, sentenc
     path.write_text(text)
     with pytest.raises(InputError, match=sentence):
         printed.read(path)
+
+
+@pytest.mark.parametrize(
+    ("table", "sentence"),
+    [
+        (
+            "dataset,a,b,printed_improvement\nx,0.3,0.4,33%\ny,0.3,n/a,0%\nz,0.3,0.4,33%\n",
+            "line 3: b is 'n/a', but must be a number.",
+        ),
+        (
+            "dataset,accuracy_mean,f1_mean\nx,88.59,88.59%\n",
+            "line 2: f1_mean is '88.59%', but an F1 must be a fraction, from 0 to 1.",
+        ),
+        (
+            "dataset,accuracy_mean,printed_improvement\nx,88.59,2.5%\n",
+            "has the column printed_improvement, but with columns X_mean it is not said",
+        ),
+    ],
+)
+def test_what_would_be_misread_is_refused(tmp_path: Path, table: str, sentence: str):
+    (tmp_path / "table.csv").write_text(table)
+    with pytest.raises(InputError) as refused:
+        printed.read(tmp_path / "table.csv")
+    assert sentence in str(refused.value)
+
+
+@pytest.mark.parametrize("total", [0, 1, 2])
+def test_five_whole_numbers_have_any_large_sum_of_squares_of_their_parity(total: int):
+    """What is taken for granted where there would be too many to try."""
+    squares = _sums_of_squares(total, 5, 1_000)
+    found = [square for square in range(20, 1_001) if squares >> square & 1]
+    assert found == [square for square in range(20, 1_001) if square % 2 == total % 2]
+
+
+def test_large_deviations_are_checked_in_no_time():
+    assert has_deviation(7602, 5, Decimal("310.25"), 1)
+    assert has_deviation(7602, 2, Decimal("310.25"), 1)
+    odd, even = (Decimal(square) / 5 for square in (500_001, 500_002))
+    for square, possible in ((odd, False), (even, True)):
+        deviation = square.sqrt().quantize(Decimal("1e-9"))
+        assert has_deviation(0, 5, deviation, 0) == possible

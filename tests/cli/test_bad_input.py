@@ -164,6 +164,18 @@ def test_a_corrupt_image_is_refused_by_name(call, tmp_path: Path):
             ["run", "dataset=digits", "loss=functions:plain", "lambda=0.5"],
             "which takes latents and labels itself, but must be a class",
         ),
+        (
+            ["run", "dataset=digits", "seed=1", "seed=2"],
+            "'seed=2', but seed is given already",
+        ),
+        (
+            ["run", "dataset=digits", "max_epochs=-1", "loss=latent_boost", "lambda=0.5"],
+            "max_epochs",
+        ),
+        (["sweep", "good.yaml", "--price-per-hour", "2"], "only --dry-run says what a sweep costs"),
+        (["sweep", "good.yaml", "--dry-run", "--tracker", "mlflo"], "unknown tracker 'mlflo'"),
+        (["analyze", "absent", "--maps", "all"], "--maps is given, but"),
+        (["analyze", "absent", "--paper-mode"], "--paper-mode is given, but"),
         (["run", "digits"], "the setting is 'digits', but must be KEY=VALUE, such as seed=3."),
         (["analyze", "absent"], "unknown experiment 'absent'; allowed: none yet (in the store"),
         (

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from lbray import losses, own_code
 from lbray.cli import main
 from lbray.cli.options import parse_overrides
 from lbray.losses import registry
+from lbray.planning import Machine
 from lbray.spec import Cell, single
 from lbray.store import Lease, Store
 
@@ -149,6 +152,40 @@ def test_a_dry_run_lists_what_would_run(call, tmp_path: Path):
     ]
     assert "4 cells, 0 done, 0 failed, 4 to run" in err
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "hours"), [([], 2.0), (["--threads", "2"], 4.0), (["--workers-per-cell", "2"], 2.5)]
+)
+def test_a_dry_run_counts_every_core_that_a_cell_has(
+    call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], hours: float
+):
+    """Cells of an hour on a core each, on two, or on two workers at 80% of their rate."""
+    monkeypatch.setattr("lbray.planning.Machine.detect", lambda: Machine("cpu", 2, 2))
+    monkeypatch.setattr("lbray.training.epoch_seconds", lambda *_: 3600.0)
+    (tmp_path / "grid.yaml").write_text(
+        "settings: {dataset: digits, seed: [0, 1], max_epochs: 1}\nblocks: [{loss: baseline}]"
+    )
+    price = ["--dry-run", "--price-per-hour", "2", "--max-hours", "0.5"]
+    code, _, err = call("sweep", "grid.yaml", *price, *words)
+    assert code == 0, err
+    assert f"{hours:.3g} device-hours, {2 * hours:.2f} at 2 per hour (by finished cells" in err
+    assert "--max-hours ends it after 0.5 h" in err
+
+
+def test_what_a_file_here_is_called_does_not_matter_to_the_program(tmp_path: Path):
+    """As long as no loss or backbone is named by it."""
+    for name in ("analysis", "statistics", "lbray"):
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError('not meant')")
+    program = "import sys; sys.path.pop(0); from lbray.cli import main; main()"
+    table = Path(str(files("analysis") / "paper_tables" / "table5_silhouette.csv"))
+    command = [sys.executable, "-c", program, "audit", str(table)]
+    root = str(Path(__file__).parents[2])
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": root}
+    )
+    assert done.returncode == 0, done.stderr
+    assert "printed percentages: 0 of" in done.stdout
 
 
 def test_data_is_listed_and_verified(call):

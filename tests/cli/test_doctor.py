@@ -52,6 +52,31 @@ def test_it_says_what_is_there(call, tmp_path: Path):
     assert not (tmp_path / "results").exists()
 
 
+def test_a_dataset_that_a_sweep_downloads_is_not_in_the_way(call, tmp_path: Path):
+    code, out, _ = call("--dataset", "cifar10", "--data-root", str(tmp_path))
+    assert code == 0
+    assert "data: cifar10, neither here nor in the store; a sweep downloads it" in out
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"\x89PNG\r\n\x1a\n", "but must be a YAML file for 'ray up'"),
+        (b"provider: {type: aws}\navailable_node_types:\n", "credentials for AWS"),
+        (b"provider: {type: aws}\navailable_node_types: {a: }\n", "credentials for AWS"),
+        (b"provider: {type: aws}\navailable_node_types: {a: {node_config: }}\n", "credentials"),
+    ],
+)
+@pytest.mark.usefixtures("no_aws")
+def test_a_cluster_file_with_nothing_where_something_should_be(
+    call, tmp_path: Path, content: bytes, sentence: str
+):
+    (tmp_path / "cluster.yaml").write_bytes(content)
+    code, _, err = call("--cluster", "cluster.yaml")
+    assert (code, "Traceback" in err) == (2, False)
+    assert sentence in err
+
+
 def test_it_says_so_to_programs_too(call):
     code, out, _ = call("--json", "--dataset", "digits")
     (machine,) = json.loads(out)
