@@ -38,13 +38,15 @@ def estimate(
 ) -> Estimate | None:
     """Sum up what the missing cells will take.
 
-    Finished cells of the same kind tell the seconds of an epoch, and how many epochs come before
-    early stopping. Else the rate is measured, once for all losses on the same images and network,
-    and `max_epochs` counts; or, where it cannot be, finished cells of other losses tell it.
+    Finished cells tell the seconds of an epoch, and how many epochs come before early stopping:
+    those of the same loss, else those of other distance losses on the same images and network. Else
+    the rate is measured, once for all losses, and `max_epochs` counts; or, where it cannot be,
+    baselines tell it.
 
     Args:
         plan: the cells, and the results that there are.
-        placement: who will run them; a cell that had another device or other threads tells nothing.
+        placement: who will run them; finished cells of a CPU tell nothing of a GPU, nor of another
+            number of threads.
         measure: the seconds of one epoch of a cell on one device of this machine; None where it
             has no such device.
 
@@ -60,10 +62,11 @@ def estimate(
     for (*of_work, loss), cells in kinds.items():
         work = tuple(of_work)
         alike = [cell for cell in telling if _work(cell) == work]
-        same_loss = [cell for cell in alike if cell.loss == loss]
-        if same_loss:
+        same = [cell for cell in alike if cell.loss == loss]
+        best = same or [cell for cell in alike if not cell.is_baseline]
+        if best:
             stored += 1
-            per_epoch, share = _rate(same_loss, plan)
+            per_epoch, share = _rate(best, plan)
         elif measure is not None:
             if work not in measured:
                 measured[work] = measure(_slowest(work, plan.missing))
@@ -88,14 +91,16 @@ def _slowest(work: tuple[object, ...], cells: Sequence[Cell]) -> Cell:
 
 
 def _tells(result: Result, placement: Placement) -> bool:
-    """Whether a cell had one device to itself, such as those that are to run will have."""
+    """Whether a cell had one device to itself: a GPU, from which a cluster is priced on a laptop
+    too, or as many cores as those that are to run here will have."""
     how, metrics = result.provenance, result.metrics
     alone = how.get("workers", 1) == how.get("lanes", 1) == 1
-    on_cpu = how.get("device", placement.device) == "cpu"
-    alike = on_cpu == (placement.device == "cpu") and (
-        not on_cpu or how.get("threads", placement.threads) == placement.threads
+    on_gpu = how.get("device", placement.device) != "cpu"
+    as_here = placement.device == "cpu" and how.get("threads", placement.threads) == (
+        placement.threads
     )
-    return bool(alone and alike and metrics.get("epochs/stopped") and metrics.get("time/train_s"))
+    timed = metrics.get("epochs/stopped") and metrics.get("time/train_s")
+    return bool(alone and (on_gpu or as_here) and timed)
 
 
 def _rate(cells: Sequence[Cell], plan: Plan) -> tuple[float, float]:

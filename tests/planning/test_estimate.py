@@ -61,15 +61,22 @@ def test_where_nothing_can_be_measured_only_finished_cells_tell(store: Store):
     [
         ({"device": "cpu", "threads": 1}, True),
         ({"device": "cpu", "threads": 2}, False),
-        ({"device": "NVIDIA H100", "threads": 1}, False),
+        ({"device": "NVIDIA H100", "threads": 8}, True),
         ({"lanes": 8}, False),
     ],
 )
-def test_only_cells_on_the_same_kind_of_device_tell(store: Store, how: dict, tells: bool):
+def test_only_cells_with_a_device_to_themselves_tell(store: Store, how: dict, tells: bool):
     cells = [small_cell(seed=seed, max_epochs=10) for seed in range(2)]
     finish(store, cells[0], epochs=10, seconds=10.0, **how)
     found = estimate(plan(cells, store), ON_CPU, lambda cell: 3.0)
     assert (found.per_cell, found.stored) == ((10.0, 1) if tells else (30.0, 0))
+
+
+def test_a_cpu_tells_nothing_of_a_gpu(store: Store):
+    cells = [small_cell(seed=seed, max_epochs=10) for seed in range(2)]
+    finish(store, cells[0], epochs=10, seconds=10.0, device="cpu", threads=1)
+    on_gpu = Placement("actor", "cuda", 2, gpus=1.0)
+    assert estimate(plan(cells, store), on_gpu, None) is None
 
 
 def test_baselines_do_not_tell_what_a_loss_costs_where_that_can_be_measured(store: Store):
@@ -84,3 +91,6 @@ def test_baselines_do_not_tell_what_a_loss_costs_where_that_can_be_measured(stor
     assert (found.seconds, found.kinds, found.stored) == (10.0 + 20.0 + 20.0, 3, 1)
     assert asked == ["magnet"], "once for all losses"
     assert estimate(plan(cells, store), ON_CPU, None).seconds == 30.0, "better than nothing"
+    finish(store, cells[2], epochs=10, seconds=15.0)
+    found = estimate(plan(cells, store), ON_CPU, lambda cell: 1 / 0)
+    assert (found.seconds, found.stored) == (10.0 + 15.0, 2), "of another loss, but of a loss"
