@@ -1,4 +1,4 @@
-"""`lbray status` and `lbray watch`: how a sweep stands, from its events alone."""
+"""`lbray status` and `lbray watch`: how a sweep stands, from its events."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ _POLL_S = 1.0
 def status(experiment: str, store: str, as_json: bool) -> int:
     """Say how the sweep of EXPERIMENT (its name or its YAML file) stands, and why cells failed.
 
-    As its events tell it: from any terminal, while it runs or afterwards.
+    As its events tell it: from any terminal, while it runs or afterwards. A sweep that no longer
+    renews its claim to be alive was killed.
     """
     from lbray.monitor import Board, duration, headline
-    from lbray.store import Store
+    from lbray.store import Store, lives
 
     artefacts = Store(store)
     experiment = experiment_name(experiment, artefacts)
@@ -36,6 +37,8 @@ def status(experiment: str, store: str, as_json: bool) -> int:
     board = Board()
     for event in artefacts.event_log(experiment).read():
         board.apply(event)
+    if board.state == "running" and not any(lives(artefacts.files, s) for s in board.sweeps):
+        board.bury()
     if as_json:
         click.echo(json.dumps(board.to_json(), indent=2))
         return 0

@@ -51,7 +51,7 @@ class Board:
 
     Attributes:
         state: ``waiting`` before the first sweep, then ``running``, ``finished`` or
-            ``interrupted``.
+            ``interrupted``; ``killed`` after `bury`.
         executor: who runs the cells.
         at_once: how many cells can run at the same time.
         cells: ids of all cells of the experiment.
@@ -59,6 +59,7 @@ class Board:
         running: by id.
         best: by loss.
         updated: when the last event happened.
+        sweeps: the ids of those that began and have not ended.
     """
 
     state: str = "waiting"
@@ -71,8 +72,8 @@ class Board:
     running: dict[str, Running] = field(default_factory=dict)
     best: dict[str, Best] = field(default_factory=dict)
     updated: datetime | None = None
+    sweeps: set[str] = field(default_factory=set)
     _seconds: list[float] = field(default_factory=list)
-    _sweeps: set[str] = field(default_factory=set)
 
     @property
     def finished(self) -> int:
@@ -110,6 +111,11 @@ class Board:
         )
         return (max(0, waiting) * per_cell + under_way) / self.at_once
 
+    def bury(self) -> None:
+        """Take note that none of the sweeps lives, though no event has told so."""
+        self.state = "killed"
+        self._keep(set())
+
     def to_json(self) -> dict[str, Any]:
         """All of it, JSON-ready."""
         return {
@@ -134,7 +140,7 @@ class Board:
         self.cells = event["cells"]
         self._seconds = []
         # of those that were heard of before, others may have been killed
-        self._keep(self._sweeps.intersection(event["others"]) | {event["sweep"]})
+        self._keep(self.sweeps.intersection(event["others"]) | {event["sweep"]})
         self.outcomes = {status: dict(event[status]) for status in OUTCOMES}
         self.best = {loss: Best(**best) for loss, best in event["best"].items()}
 
@@ -145,13 +151,13 @@ class Board:
         self._sweep_ended("interrupted", event)
 
     def _sweep_ended(self, state: str, event: Mapping[str, Any]) -> None:
-        self._keep(self._sweeps - {event["sweep"]})
-        if not self._sweeps:
+        self._keep(self.sweeps - {event["sweep"]})
+        if not self.sweeps:
             self.state = state
 
     def _keep(self, sweeps: set[str]) -> None:
         """Have these sweeps alone, and the cells that they train."""
-        self._sweeps = sweeps
+        self.sweeps = sweeps
         self.running = {cell: run for cell, run in self.running.items() if run.sweep in sweeps}
 
     def _on_cell_started(self, event: Mapping[str, Any]) -> None:

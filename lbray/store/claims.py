@@ -132,7 +132,7 @@ class Lease(Claims):
         """The ids of the sweeps that have a lease on this store, and whether they live."""
         for found in map(_LEASE.fullmatch, self._files.list("sweeps")):
             if found is not None:
-                yield found[1], _living(self._files, found[1]) is not None
+                yield found[1], lives(self._files, found[1])
 
     def _renew(self) -> None:
         while not self._ended.wait(_RENEW_S):
@@ -149,6 +149,11 @@ class Lease(Claims):
         # as long as the one before, so that who reads meanwhile reads one of them
         lease = {**_this_process(), "expires": int(time.time()) + LEASE_S}
         self._files.write(_lease(self.id), json.dumps(lease).encode())
+
+
+def lives(files: Files, sweep: str) -> bool:
+    """Whether a sweep is alive, as far as can be seen from here."""
+    return _living(files, sweep) is not None
 
 
 def scratch(sweep: str) -> str:

@@ -28,8 +28,8 @@ _known: dict[tuple[object, ...], int] = {}
 
 
 def group_size(trainers: Sequence[Trainer]) -> int:
-    """How many of the trainers' models are soonest computed in one `GroupedNetwork`, of those
-    sizes that do the same; 1 if they are sooner computed one after another.
+    """How many of the trainers' models are soonest computed in one `GroupedNetwork`; 1 if they are
+    sooner computed one after another, or a group does not do the same.
 
     Measured once by a few steps of copies, in groups of 2, 4, … and all, as far as there is memory.
     Always 1 on a CPU: there a step of 2, 4 or 8 grouped networks took 1.3 to 3 times as long, see

@@ -9,15 +9,18 @@ from pathlib import Path
 
 import pytest
 import torch
+from rich.console import Console
 from sweeps import left_behind
 
 from lbray import losses, own_code
 from lbray.cli import main
 from lbray.cli.options import parse_overrides
 from lbray.losses import registry
-from lbray.planning import Machine
-from lbray.spec import Cell, single
+from lbray.monitor import Board, Display
+from lbray.planning import Machine, Placement, plan
+from lbray.spec import Cell, load, single
 from lbray.store import Lease, Store
+from lbray.sweep.journal import Journal
 
 
 @pytest.fixture
@@ -186,6 +189,23 @@ def test_what_a_file_here_is_called_does_not_matter_to_the_program(tmp_path: Pat
     )
     assert done.returncode == 0, done.stderr
     assert "printed percentages: 0 of" in done.stdout
+
+
+def test_status_tells_a_sweep_that_runs_from_one_that_was_killed(call, tmp_path: Path):
+    (tmp_path / "grid.yaml").write_text(
+        "settings: {dataset: digits, seed: 0}\nblocks: [{loss: baseline}]"
+    )
+    declared, store = load(tmp_path / "grid.yaml"), Store(str(tmp_path / "results"))
+    cells = declared.cells()
+    store.record_experiment(declared, cells)
+    with Lease(store.files) as lease:
+        journal = Journal(store.event_log("grid"), Board(), Display(Board(), Console()), lease.id)
+        journal.sweep_started(plan(cells, store), Placement("actor", "cpu", 1), [])
+        journal.cell_started(cells[0])
+        assert "0 of 1 cells done, 1 running; time left unknown yet" in call("status", "grid")[1]
+    said = call("status", "grid")[1]
+    assert "0 of 1 cells done, 0 running; killed, 1 missing" in said
+    assert "running  digits" not in said
 
 
 def test_data_is_listed_and_verified(call):

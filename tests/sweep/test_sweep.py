@@ -136,6 +136,8 @@ def test_a_sweep_that_is_killed_half_way_is_completed_by_the_same_command(
     first.ended(60)
     kept = {path: path.stat().st_mtime_ns for path in finished()}
     assert 2 <= len(kept) < 6
+    state = json.loads(Driver("status", "grid", "--json", cwd=tmp_path).ended()[1])
+    assert (state["state"], state["running"], state["seconds_left"]) == ("killed", {}, None)
     code, _, messages = Driver("sweep", "grid.yaml", cwd=tmp_path).ended()
     assert code == 0, messages
     assert {path: path.stat().st_mtime_ns for path in kept} == kept, "a finished cell ran again"
