@@ -35,7 +35,8 @@ for command in (sweep, run, status, watch, analyze, audit, data, losses, doctor)
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    sys.path.append(str(Path.cwd()))  # where MODULE:ATTRIBUTE of the user's own is looked for
+    # MODULE:ATTRIBUTE of the user's own is looked for here, after what lbray itself imports
+    sys.path += [str(Path(__file__).parents[2]), str(Path.cwd())]
     try:
         code = lbray.main(prog_name="lbray", standalone_mode=False)
     except click.exceptions.Abort:

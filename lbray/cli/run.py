@@ -51,11 +51,12 @@ def run(settings: tuple[str, ...], store: str, data_root: Path | None, threads: 
         click.echo(f"it is in {store} already, and not trained again", err=True)
     else:
         torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
-        with _to_itself(cell, artefacts) as claims:
-            reopen([cell], planned, artefacts)
+        patient = artefacts.patient()
+        with _to_itself(cell, patient) as claims:
+            reopen([cell], planned, patient)
             result = run_cell(
                 cell,
-                artefacts.patient(),
+                patient,
                 data_root=data_root,
                 device="cuda" if torch.cuda.is_available() else "cpu",
                 reporter=_Lines(),

@@ -34,11 +34,14 @@ def status(experiment: str, store: str, as_json: bool) -> int:
     artefacts = Store(store)
     experiment = experiment_name(experiment, artefacts)
     artefacts.experiment_cell_ids(experiment)
-    board = Board()
-    for event in artefacts.event_log(experiment).read():
+    board, log = Board(), artefacts.event_log(experiment)
+    for event in log.read():
         board.apply(event)
     if board.state == "running" and not any(lives(artefacts.files, s) for s in board.sweeps):
-        board.bury()
+        for event in log.read():  # it may have ended meanwhile
+            board.apply(event)
+        if board.state == "running":
+            board.bury()
     if as_json:
         click.echo(json.dumps(board.to_json(), indent=2))
         return 0

@@ -173,7 +173,12 @@ def _place(
     def measure(cell: Cell) -> float:
         return epoch_seconds(cell, artefacts, data_root, machine.device, options["threads"])
 
-    estimated = estimate(planned, placement, measure if machine.device == here.device else None)
+    estimated = estimate(
+        planned,
+        placement,
+        measure if machine.device == here.device else None,
+        abroad=options["dry_run"],
+    )
     trial_per_cell = options["scheduler"] is not None or bool(options["trackers"])
     seconds = None if trial_per_cell or estimated is None else estimated.per_cell
     placed, because = place(planned.missing, machine, wishes, seconds)
@@ -210,6 +215,10 @@ def _dry_run(declared: Experiment, planned: Plan, artefacts: Store, options: dic
             f"for the other {measured}, at most: every epoch counts there)",
             err=True,
         )
+        if estimated.by_baselines:
+            click.echo("rather more: of a distance loss only baselines tell", err=True)
+        if 0 < placement.gpus < 1:
+            click.echo("rather more: cells that share a GPU slow one another", err=True)
         if options["max_hours"] is not None and wall > 3600 * options["max_hours"]:
             click.echo(f"--max-hours ends it after {options['max_hours']:g} h", err=True)
     for cell in cells:

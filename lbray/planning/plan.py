@@ -85,9 +85,11 @@ def plan(
 
 
 def reopen(cells: Iterable[Cell], plan: Plan, store: Store) -> None:
-    """Forget the failures of cells that a plan has to be tried again."""
+    """Forget the failures of cells that a plan has to be tried again, as far as they are failures
+    still."""
     for cell in cells:
-        if cell.id in plan.retried:
+        result = store.result(cell.id) if cell.id in plan.retried else None
+        if result is not None and result.status == "failed":
             store.cell(cell.id).reopen()
 
 

@@ -60,10 +60,12 @@ class Patience:
 
     def _bear(self, problem: OSError, wait: float) -> None:
         now = time.monotonic()
-        first = self._away_since is None
-        self._away_since = now if self._away_since is None else self._away_since
+        away_since = self._away_since  # which another thread may set anew at any time
+        first = away_since is None
+        away_since = now if away_since is None else away_since
+        self._away_since = away_since
         why = reason(problem)
-        if _FINAL.search(str(problem)) or now + wait > self._away_since + self._seconds:
+        if _FINAL.search(str(problem)) or now + wait > away_since + self._seconds:
             raise StoreUnavailable(
                 f"the store '{self._location}' cannot be used: {why}."
             ) from problem

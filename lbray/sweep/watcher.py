@@ -216,12 +216,12 @@ class Watcher(tune.Callback):  # type: ignore[misc]
             self._give(cell, "failed", "its process ended without a result")
 
     def _give(self, cell: Cell, status: Literal["failed", "pruned"], reason: str) -> None:
-        """Give up a cell, unless another sweep has it by now."""
+        """Give up a cell, unless another sweep has it by now, or has ended it."""
         holder = self._lease.claim(cell.id)
-        if holder is None:
-            self._end(cell, self._store.cell(cell.id).give_up(cell, status, reason))
-        else:
+        if holder is not None:
             self._held(cell, holder)
+        elif not self.has_ended(cell):
+            self._end(cell, self._store.cell(cell.id).give_up(cell, status, reason))
 
     def _held(self, cell: Cell, holder: str) -> None:
         self.again.append(cell)

@@ -66,6 +66,7 @@ class CellUnderWay:
         self._how: dict[str, Any] = provenance(cell, torch.device(device), executor)
         self._how |= {"workers": workers.count, "lanes": lanes}
         if workers.leads:
+            self._still_ours()
             self._files.reopen()
             self._files.begin(cell)
 
@@ -171,6 +172,8 @@ class CellUnderWay:
         tensors, state = resume
         self.trainer.restore(tensors, state["trainer"])
         self.progress = Progress(**state["progress"])
+        if self._workers.leads:
+            self._still_ours()
         if self.progress.best_sha256 is not None:
             self._files.best(self.progress.best_sha256)
         elif self._workers.leads:

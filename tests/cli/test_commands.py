@@ -177,16 +177,18 @@ def test_a_dry_run_counts_every_core_that_a_cell_has(
 
 
 def test_what_a_file_here_is_called_does_not_matter_to_the_program(tmp_path: Path):
-    """As long as no loss or backbone is named by it."""
+    """As long as no loss or backbone is named by it; also where lbray is found last of all, as
+    after `pip install -e`."""
     for name in ("analysis", "statistics", "lbray"):
         (tmp_path / f"{name}.py").write_text("raise RuntimeError('not meant')")
-    program = "import sys; sys.path.pop(0); from lbray.cli import main; main()"
+    root = str(Path(__file__).parents[2])
+    program = (
+        f"import sys; sys.path[0] = {root!r}; from lbray.cli import main; sys.path.pop(0); main()"
+    )
     table = Path(str(files("analysis") / "paper_tables" / "table5_silhouette.csv"))
     command = [sys.executable, "-c", program, "audit", str(table)]
-    root = str(Path(__file__).parents[2])
-    done = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": root}
-    )
+    bare = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=bare)
     assert done.returncode == 0, done.stderr
     assert "printed percentages: 0 of" in done.stdout
 

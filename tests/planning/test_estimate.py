@@ -61,7 +61,7 @@ def test_where_nothing_can_be_measured_only_finished_cells_tell(store: Store):
     [
         ({"device": "cpu", "threads": 1}, True),
         ({"device": "cpu", "threads": 2}, False),
-        ({"device": "NVIDIA H100", "threads": 8}, True),
+        ({"device": "NVIDIA H100", "threads": 1}, False),
         ({"lanes": 8}, False),
     ],
 )
@@ -70,6 +70,15 @@ def test_only_cells_with_a_device_to_themselves_tell(store: Store, how: dict, te
     finish(store, cells[0], epochs=10, seconds=10.0, **how)
     found = estimate(plan(cells, store), ON_CPU, lambda cell: 3.0)
     assert (found.per_cell, found.stored) == ((10.0, 1) if tells else (30.0, 0))
+
+
+def test_a_cluster_is_priced_on_a_laptop_by_its_gpus_alone(store: Store):
+    cells = [small_cell(seed=seed, max_epochs=10) for seed in range(3)]
+    finish(store, cells[0], epochs=10, seconds=1.0, device="NVIDIA H100")
+    assert estimate(plan(cells, store), ON_CPU, None) is None
+    assert estimate(plan(cells, store), ON_CPU, None, abroad=True).per_cell == 1.0
+    finish(store, cells[1], epochs=10, seconds=300.0, device="cpu")
+    assert estimate(plan(cells, store), ON_CPU, None, abroad=True).per_cell == 300.0
 
 
 def test_a_cpu_tells_nothing_of_a_gpu(store: Store):
@@ -90,7 +99,8 @@ def test_baselines_do_not_tell_what_a_loss_costs_where_that_can_be_measured(stor
     found = estimate(plan(cells, store), ON_CPU, lambda cell: asked.append(cell.loss) or 2.0)
     assert (found.seconds, found.kinds, found.stored) == (10.0 + 20.0 + 20.0, 3, 1)
     assert asked == ["magnet"], "once for all losses"
-    assert estimate(plan(cells, store), ON_CPU, None).seconds == 30.0, "better than nothing"
+    found = estimate(plan(cells, store), ON_CPU, None)
+    assert (found.seconds, found.stored, found.by_baselines) == (30.0, 3, 2), "rather more"
     finish(store, cells[2], epochs=10, seconds=15.0)
     found = estimate(plan(cells, store), ON_CPU, lambda cell: 1 / 0)
     assert (found.seconds, found.stored) == (10.0 + 15.0, 2), "of another loss, but of a loss"

@@ -31,3 +31,11 @@ def test_only_failures_that_were_seen_are_forgotten(store: Store):
     reopen(seen.missing, seen, store)
     assert store.result(CELLS[0].id) is None
     assert store.result(CELLS[1].id).status == "failed"
+
+
+def test_what_another_sweep_has_retried_meanwhile_is_not_forgotten(store: Store):
+    end(store, 0, "failed")
+    seen = plan(CELLS, store, retry_failed=True)
+    end(store, 0, "done")
+    reopen(seen.missing, seen, store)
+    assert store.result(CELLS[0].id).status == "done"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from small_cells import small_cell
 
-from lbray.store import Lease, Store
+from lbray.store import Lease, Result, Store
 from lbray.sweep.trial import GROUP
 from lbray.sweep.watcher import Watcher
 
@@ -60,6 +60,20 @@ def test_what_another_sweep_has_by_now_is_not_given_up(watcher: Watcher, store: 
         assert store.result(CELLS[0].id) is None
         assert CELLS[0] in watcher.again
         assert ("cell_held", 0) in watcher._journal.told
+
+
+def test_what_another_sweep_has_ended_meanwhile_stays_as_it_is(
+    watcher: Watcher, store: Store, monkeypatch: pytest.MonkeyPatch
+):
+    claim = watcher._lease.claim
+
+    def ended_before(cell_id: str) -> str | None:
+        store.cell(cell_id).finish(Result(id=cell_id, status="done"))
+        return claim(cell_id)
+
+    monkeypatch.setattr(watcher._lease, "claim", ended_before)
+    watcher.on_trial_error(0, [], Trial())
+    assert store.result(CELLS[0].id).status == "done"
 
 
 def test_a_store_that_failed_stays_the_reason_when_it_is_back(watcher: Watcher):

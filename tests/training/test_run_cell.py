@@ -393,6 +393,12 @@ def test_a_disk_that_damages_them_again_fails_the_cell(store: Store):
     assert "best.safetensors: it does not match its checksum" in result.reason
 
 
+def test_a_cell_that_another_sweep_took_before_it_began_is_left_alone(store: Store):
+    with Lease(store.files) as lease, pytest.raises(StoreUnavailable, match="has taken its cells"):
+        run_cell(CELL, store, claims=lease)
+    assert store.files.list("cells") == []
+
+
 @pytest.mark.parametrize("after", [1, 5])
 def test_nothing_is_written_once_another_sweep_has_the_cell(store: Store, after: int):
     """After an epoch in the middle, and after the last."""
