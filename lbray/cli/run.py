@@ -80,10 +80,7 @@ def _to_itself(cell: Cell, store: Store) -> Iterator[Claims]:
                 f"the cell is {cell.id}, which {holder} is training; wait for it, or give another "
                 "--store."
             )
-        try:
-            yield lease
-        finally:
-            lease.release(cell.id)
+        yield lease
 
 
 class _Lines:

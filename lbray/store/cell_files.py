@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Literal
 
 from torch import Tensor
@@ -69,7 +70,15 @@ class CellFiles:
         """Write the result, which ends the cell, and drop what only a continuation needs; a pruned
         cell may have one."""
         self._write("result.json", result.model_dump_json(indent=2).encode())
-        if result.ended:
+        self._drop_resume_after(result)
+
+    def tidy(self) -> None:
+        """Drop what a writer leaves that is killed just after it wrote the result."""
+        with suppress(DamagedArtefact):
+            self._drop_resume_after(self.result())
+
+    def _drop_resume_after(self, result: Result | None) -> None:
+        if result is not None and result.ended:
             self._files.delete(f"{self._folder}/resume.safetensors")
 
     def give_up(self, cell: Cell, status: Literal["failed", "pruned"], reason: str) -> Result:

@@ -1,8 +1,8 @@
 """Which sweep runs which cell, so that two sweeps on one store never run the same one.
 
-A sweep has a lease, which it renews while it lives, and claims a cell by a file in the cell's
-folder. Who finds a lease void removes it, and so tells a sweep that was only cut off or asleep that
-its cells are another's now.
+A sweep has a lease, which it renews while it lives, and a folder of claims, one file per cell. Who
+finds a lease void removes both, and so tells a sweep that was only cut off or asleep that its cells
+are another's now.
 
 Stores of objects cannot create a file only if it is absent, so each first writes its claim, then
 looks for others: of two that claim at once, the later to write sees the earlier, and whoever sees
@@ -19,11 +19,12 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from lbray.errors import StoreUnavailable
+from lbray.store.cell_files import CellFiles
 from lbray.store.files import Files
 
 LEASE_S = 480
@@ -35,8 +36,7 @@ _TAKEN = (
     f"this sweep was not heard of for more than {LEASE_S} s, so that another sweep has taken its "
     "cells."
 )
-_CLAIM = re.compile(r"claim-([0-9a-f]+)\.json")
-_LEASE = re.compile(r"([0-9a-f]+)\.json")
+_ID = re.compile(r"[0-9a-f]+")
 
 
 class Claims:
@@ -74,17 +74,13 @@ class Claims:
         self._files.delete(_claim(cell_id, self._sweep))
 
     def holder(self, cell_id: str) -> str | None:
-        """Which other living sweep claims a cell; the claims of dead ones are removed."""
-        for name in self._files.list(f"cells/{cell_id}"):
-            found = _CLAIM.fullmatch(name)
-            if found is None or found[1] == self._sweep:
-                continue
-            sweep = found[1]
-            holder = _living(self._files, sweep)
-            if holder is not None:
-                return holder
-            _bury(self._files, sweep)
-            self._files.delete(f"cells/{cell_id}/{name}")
+        """Which other living sweep claims a cell; dead ones that do lose all that they have."""
+        for sweep in _sweeps(self._files) - {self._sweep}:
+            if self._files.read(_claim(cell_id, sweep)) is not None:
+                holder = _living(self._files, sweep)
+                if holder is not None:
+                    return holder
+                _bury(self._files, sweep)
         return None
 
 
@@ -112,27 +108,21 @@ class Lease(Claims):
 
     def others(self) -> list[str]:
         """The ids of the other sweeps on this store that live."""
-        return [sweep for sweep, alive in self._listed() if alive and sweep != self.id]
+        others = _sweeps(self._files) - {self.id}
+        return sorted(sweep for sweep in others if lives(self._files, sweep))
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
         self._renewing.join()
         with contextlib.suppress(StoreUnavailable):  # the next sweep clears what this one left
-            self._files.delete_folder(scratch(self.id))
-            self._files.delete(_lease(self.id))
+            _bury(self._files, self.id)
             self._clear_dead()
 
     def _clear_dead(self) -> None:
         """Remove what killed sweeps left."""
-        for sweep, alive in self._listed():
-            if not alive:
+        for sweep in _sweeps(self._files):
+            if not lives(self._files, sweep):
                 _bury(self._files, sweep)
-
-    def _listed(self) -> Iterator[tuple[str, bool]]:
-        """The ids of the sweeps that have a lease on this store, and whether they live."""
-        for found in map(_LEASE.fullmatch, self._files.list("sweeps")):
-            if found is not None:
-                yield found[1], lives(self._files, found[1])
 
     def _renew(self) -> None:
         while not self._ended.wait(_RENEW_S):
@@ -161,18 +151,36 @@ def scratch(sweep: str) -> str:
     return f"scratch-{sweep}"
 
 
+def _claims(sweep: str) -> str:
+    return f"sweeps/{sweep}"
+
+
 def _claim(cell_id: str, sweep: str) -> str:
-    return f"cells/{cell_id}/claim-{sweep}.json"
+    return f"{_claims(sweep)}/{cell_id}.json"
 
 
 def _lease(sweep: str) -> str:
-    return f"sweeps/{sweep}.json"
+    return f"{_claims(sweep)}.json"
+
+
+def _sweeps(files: Files) -> set[str]:
+    """The ids of those that have a lease, which may be void, or claims."""
+    listed = files.sizes("sweeps")
+    folders = {name for name, size in listed.items() if size is None}
+    return set(filter(_ID.fullmatch, folders | _stems(listed.keys() - folders)))
 
 
 def _bury(files: Files, sweep: str) -> None:
-    """Remove what a dead sweep has beside its claims."""
+    """Remove all that a sweep has which is dead or ends."""
     files.delete_folder(scratch(sweep))
     files.delete(_lease(sweep))
+    for cell_id in filter(_ID.fullmatch, _stems(files.list(_claims(sweep)))):
+        CellFiles(files, cell_id).tidy()
+    files.delete_folder(_claims(sweep))
+
+
+def _stems(names: Iterable[str]) -> set[str]:
+    return {name.removesuffix(".json") for name in names if name.endswith(".json")}
 
 
 def _living(files: Files, sweep: str) -> str | None:

@@ -105,7 +105,7 @@ class EventLog:
     def _events_from(self, path: str) -> list[dict[str, Any]]:
         """Those of a file that were not read yet."""
         name = path.rpartition("/")[2]
-        added = self._files.read_from(path, self._position[name])
+        added = self._files.read(path, self._position[name]) or b""
         whole = added[: added.rfind(b"\n") + 1]
         self._position[name] += len(whole)
         return _events(whole)

@@ -61,13 +61,14 @@ class Files:
         # a disk that fails or is full does so at once and stays so
         self._patiently = Patience(self.location, 0.0 if self.is_local else patience_s)
 
-    def read(self, name: str) -> bytes | None:
-        """The content of a file, or None where there is none."""
+    def read(self, name: str, position: int = 0) -> bytes | None:
+        """The content of a file, from a position on; None where there is no file."""
         path = self.path(name)
 
         def read() -> bytes | None:
             try:
                 with self._system.open_input_file(path) as stream:
+                    stream.seek(position)
                     content: bytes = stream.read()
                     return content
             except (FileNotFoundError, NotADirectoryError):
@@ -125,21 +126,6 @@ class Files:
                 return stream.read() in (b"", b"\n")
         except FileNotFoundError:
             return True
-
-    def read_from(self, name: str, position: int) -> bytes:
-        """What a file has from a position on; nothing where there is none."""
-        path = self.path(name)
-
-        def read() -> bytes:
-            try:
-                with self._system.open_input_file(path) as stream:
-                    stream.seek(position)
-                    content: bytes = stream.read()
-                    return content
-            except FileNotFoundError:
-                return b""
-
-        return self._patiently(read)
 
     def delete(self, name: str) -> None:
         """Remove a file, if it is there."""

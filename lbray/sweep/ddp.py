@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ray import train as ray_train
+from ray import tune
 from ray.train.torch import TorchConfig, TorchTrainer, get_device
 from ray.train.v2.api.exceptions import TrainingFailedError
 from ray.tune.integration.ray_train import TuneReportCallback
@@ -26,7 +27,7 @@ from lbray.training import run_cell
 def train(config: Mapping[str, Any], task: Task, groups: Sequence[str]) -> None:
     """A Tune trainable: train the cells of the trial in one worker group.
 
-    A cell under which groups died too often is recorded as failed, and the next ones go on.
+    A cell under which groups died too often is told of as failed, and the next ones go on.
     """
     cells = claimed(cells_of(config, groups), task)
     deaths: Counter[str] = Counter()
@@ -46,8 +47,7 @@ def train(config: Mapping[str, Any], task: Task, groups: Sequence[str]) -> None:
         cell = cells[0]
         deaths[cell.id] += 1
         if deaths[cell.id] > RETRIES:
-            task.claims.verify(cell.id)
-            task.store.cell(cell.id).give_up(cell, "failed", _reason(causes[0]))
+            tune.report({"cell": cell.id, "failed": _reason(causes[0])})
             del cells[0]
 
 

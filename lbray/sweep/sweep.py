@@ -147,8 +147,6 @@ def sweep(
             finally:
                 unavailable = run.watcher.unavailable
                 with suppress(StoreUnavailable):
-                    for cell in run.watcher.unfinished:
-                        lease.release(cell.id)
                     journal.sweep_ended(interrupted)
     return Outcome(results, len(plan.cells), interrupted, unavailable)
 

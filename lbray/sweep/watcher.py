@@ -61,11 +61,6 @@ class Watcher(tune.Callback):  # type: ignore[misc]
         self._deaths: Counter[str] = Counter()
 
     @property
-    def unfinished(self) -> list[Cell]:
-        """Cells whose trials have begun and not ended."""
-        return [cell for cells in self._waiting.values() for cell in cells]
-
-    @property
     def time_is_up(self) -> bool:
         """Whether the deadline has passed: a cell without a result is then one to continue."""
         return self.deadline is not None and time.monotonic() >= self.deadline
@@ -113,7 +108,7 @@ class Watcher(tune.Callback):  # type: ignore[misc]
         self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         """A cell finished an epoch, so that without lanes those before it in the trial have ended;
-        or it ended itself; or another sweep holds it."""
+        or it ended itself, or failed under its workers; or another sweep holds it."""
         waiting = self._cells_of(trial)
         named = result.get("cell", waiting[0].id if waiting else None)
         cell = next((cell for cell in waiting if cell.id == named), None)
@@ -123,6 +118,9 @@ class Watcher(tune.Callback):  # type: ignore[misc]
             if "holder" in result:
                 waiting.remove(cell)
                 self._held(cell, result["holder"])
+            elif "failed" in result:
+                waiting.remove(cell)
+                self._give(cell, "failed", result["failed"])
             elif "ended" in result:
                 waiting.remove(cell)
                 self._finish(cell)

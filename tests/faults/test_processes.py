@@ -87,8 +87,8 @@ def test_one_of_two_sweeps_is_killed_and_the_other_takes_its_cell(tmp_path: Path
     drivers = [Driver(*words, cwd=tmp_path) for _ in range(2)]
     wait_until(lambda: any(e["event"] == "cell_held" for e in results.event_log("grid").read()))
     wait_until(lambda: watched.epochs().get(cell.id, 0) >= 5)
-    (sweep,) = [name[6:-5] for name in results.files.list(f"cells/{cell.id}") if "claim-" in name]
-    holder = json.loads(results.files.read(f"sweeps/{sweep}.json"))["pid"]
+    (claim,) = Path(results.location, "sweeps").glob(f"*/{cell.id}.json")
+    holder = json.loads(claim.parent.with_suffix(".json").read_bytes())["pid"]
     drivers.sort(key=lambda driver: driver.process.pid != holder)
     watched.remember()
     drivers[0].process.kill()

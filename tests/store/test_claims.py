@@ -14,7 +14,7 @@ import pytest
 from small_cells import small_cell
 
 from lbray.errors import StoreUnavailable
-from lbray.store import Claims, Lease, Store, claims
+from lbray.store import Claims, Lease, Result, Store, claims
 from lbray.store.store import PATIENCE_S
 
 CELLS = [f"{number:016x}" for number in range(60)]
@@ -51,7 +51,12 @@ def test_no_cell_is_run_twice_and_none_is_lost(store: Store, sweeps: int):
     assert store.files.list("done") == CELLS
     assert all(len(store.files.read(f"done/{cell}").splitlines()) == 1 for cell in CELLS)
     assert store.files.list("sweeps") == []
-    assert all(store.files.list(f"cells/{cell}") == [] for cell in CELLS)
+
+
+def change_lease(lease: Lease, store: Store, **changes: object) -> None:
+    name = f"sweeps/{lease.id}.json"
+    content = json.loads(store.files.read(name)) | changes
+    store.files.write(name, json.dumps(content).encode())
 
 
 def test_a_claim_is_seen_by_others_until_it_is_released(store: Store):
@@ -99,21 +104,44 @@ def test_what_a_killed_sweep_held_is_free_at_once_and_swept_away(store: Store, b
         process.join()
         with Lease(store.files) as lease:
             assert lease.claim(CELLS[0]) is None
-            assert store.files.list("sweeps") == [f"{lease.id}.json"]
-            assert store.files.list(f"cells/{CELLS[0]}") == [f"claim-{lease.id}.json"]
+            assert store.files.list("sweeps") == [lease.id, f"{lease.id}.json"]
     assert not store.files.list("sweeps")
     assert not list(Path(store.location).glob("scratch-*"))
+
+
+@pytest.mark.parametrize("lease_left", [True, False])
+def test_a_sweep_killed_as_it_finished_a_cell_leaves_nothing_in_the_end(
+    store: Store, lease_left: bool
+):
+    """Nobody claims such a cell again; nor may one be killed that clears up after another."""
+    ended, going_on = store.cell(CELLS[0]), store.cell(CELLS[1])
+    ended.finish(Result(id=CELLS[0], status="done"))
+    for cell in (ended, going_on):
+        cell.write_resume({}, {})
+        store.files.mark(f"sweeps/0123/{cell.id}.json")
+    if lease_left:
+        store.files.write("sweeps/0123.json", b"{}")
+    with Lease(store.files):
+        assert ended.resume() is None
+    assert going_on.resume() is not None
+    assert store.files.list("sweeps") == []
+
+
+def test_a_sweep_that_ends_gives_back_what_it_has(store: Store):
+    with Lease(store.files) as other:
+        other.claim(CELLS[1])
+        with Lease(store.files) as lease:
+            lease.claim(CELLS[0])
+        assert store.files.list("sweeps") == [other.id, f"{other.id}.json"]
+        assert store.files.list(f"sweeps/{other.id}") == [f"{CELLS[1]}.json"]
 
 
 def test_a_sweep_on_another_machine_is_alive_until_its_lease_runs_out(store: Store):
     with Lease(store.files) as there, Lease(store.files) as here:
         there.claim(CELLS[0])
-        name = f"sweeps/{there.id}.json"
-        lease = json.loads(store.files.read(name)) | {"machine": "another", "pid": 1, "began": "0"}
-        store.files.write(name, json.dumps(lease).encode())
+        change_lease(there, store, machine="another", pid=1, began="0")
         assert here.claim(CELLS[0]) == f"process 1 on {os.uname().nodename}"
-        lease["expires"] = time.time() - 1
-        store.files.write(name, json.dumps(lease).encode())
+        change_lease(there, store, expires=time.time() - 1)
         assert here.claim(CELLS[0]) is None
 
 
@@ -121,9 +149,7 @@ def test_a_sweep_whose_process_is_seen_to_live_keeps_its_cells(store: Store):
     """Such as on a laptop that was asleep for longer than a lease."""
     with Lease(store.files) as asleep, Lease(store.files) as other:
         asleep.claim(CELLS[0])
-        name = f"sweeps/{asleep.id}.json"
-        lease = json.loads(store.files.read(name)) | {"expires": time.time() - 1}
-        store.files.write(name, json.dumps(lease).encode())
+        change_lease(asleep, store, expires=time.time() - 1)
         assert other.claim(CELLS[0]) is not None
 
 
@@ -133,9 +159,7 @@ def test_a_sweep_that_was_taken_for_dead_learns_of_it(
     monkeypatch.setattr(claims, "_RENEW_S", 0.5)
     with Lease(store.files) as cut_off, Lease(store.files) as other:
         cut_off.claim(CELLS[0])
-        name = f"sweeps/{cut_off.id}.json"
-        lease = json.loads(store.files.read(name)) | {"machine": "another", "expires": 0}
-        store.files.write(name, json.dumps(lease).encode())
+        change_lease(cut_off, store, machine="another", expires=0)
         assert other.claim(CELLS[0]) is None
         deadline = time.monotonic() + 20
         while cut_off.failure is None:
@@ -160,7 +184,7 @@ def test_a_lease_is_renewed(store: Store, monkeypatch: pytest.MonkeyPatch):
 def test_an_unreadable_lease_is_nobodys(store: Store, content: bytes):
     with Lease(store.files) as lease:
         store.files.write("sweeps/0123.json", content)
-        store.files.write(f"cells/{CELLS[0]}/claim-0123.json", b"{}")
+        store.files.write(f"sweeps/0123/{CELLS[0]}.json", b"{}")
         assert lease.claim(CELLS[0]) is None
 
 
@@ -169,13 +193,11 @@ def test_a_cell_that_another_sweep_took_is_known_to_be_lost(store: Store):
         cut_off.claim(CELLS[0])
         cut_off.claim(CELLS[1])
         cut_off.verify(CELLS[0])
-        name = f"sweeps/{cut_off.id}.json"
-        lease = json.loads(store.files.read(name)) | {"machine": "another", "expires": 0}
-        store.files.write(name, json.dumps(lease).encode())
+        change_lease(cut_off, store, machine="another", expires=0)
         assert other.claim(CELLS[0]) is None
-        with pytest.raises(StoreUnavailable, match="another sweep has taken its cells"):
-            cut_off.verify(CELLS[0])
-        cut_off.verify(CELLS[1])
+        for cell in CELLS[:2]:
+            with pytest.raises(StoreUnavailable, match="another sweep has taken its cells"):
+                cut_off.verify(cell)
         other.verify(CELLS[0])
 
 
@@ -195,7 +217,7 @@ def test_a_lease_is_as_long_as_the_one_before(store: Store, monkeypatch: pytest.
 
 def test_what_is_no_lease_and_no_claim_is_left_alone(store: Store):
     """Such as what NFS and file managers leave."""
-    strays = ["sweeps/.nfs0001", f"cells/{CELLS[0]}/claim-0123.json~", "sweeps/README"]
+    strays = ["sweeps/.nfs0001", "sweeps/0123", "sweeps/README"]
     for stray in strays:
         path = Path(store.location, stray)
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from small_cells import small_cell
 from sweeps import Driver, experiment, left_behind, numbers
+from trials import Journal, Trial
 
 from lbray.store import Lease, Result, Store
-from lbray.sweep.trial import GROUP, ONE_BY_ONE
+from lbray.sweep.trial import ONE_BY_ONE
 from lbray.sweep.watcher import Watcher
 from lbray.training import run_cell
 
@@ -56,29 +57,7 @@ def test_a_sweep_in_lanes_has_the_results_of_one_without(
     assert not left_behind(store)
 
 
-class Journal:
-    """Writes down what it is told."""
-
-    def __init__(self) -> None:
-        self.told: list[tuple[str, int]] = []
-
-    def __getattr__(self, event: str) -> object:
-        return lambda cell, *_: self.told.append((event, cell.seed))
-
-
 CELLS_OF_A_TRIAL = [small_cell(seed=seed) for seed in range(6)]
-
-
-class Trial:
-    """What Tune tells of a trial."""
-
-    trial_id, error_file, last_result = "one", None, None
-
-    def __init__(self) -> None:
-        self.config: dict[str, object] = {GROUP: 0}
-
-    def set_config(self, config: dict[str, object]) -> None:
-        self.config = config
 
 
 @pytest.fixture
@@ -113,7 +92,6 @@ def test_lanes_end_in_any_order_and_the_next_cells_take_their_places(watched, st
         *[("epoch", 2), ("cell_ended", 2), ("cell_started", 3), ("epoch", 0)],
         *[("cell_held", 3), ("cell_started", 4)],
     ]
-    assert [cell.seed for cell in watcher.unfinished] == [0, 1, 4, 5]
     assert [cell.seed for cell in watcher.again] == [3]
     assert {result.status for result in results.values()} == {"done"}
     for seed in (0, 1, 4):

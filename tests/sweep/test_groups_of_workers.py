@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import pytest
 from ray.train.v2.api.exceptions import WorkerGroupError
 from small_cells import small_cell
+from trials import Journal, Trial
 
 from lbray.errors import StoreUnavailable
 from lbray.planning import Placement
@@ -14,6 +16,7 @@ from lbray.spec import Cell
 from lbray.store import Lease, Result, Store
 from lbray.sweep import ddp
 from lbray.sweep.trial import GROUP, Task, pack
+from lbray.sweep.watcher import Watcher
 
 CELLS = [small_cell(seed=seed) for seed in range(3)]
 CRASHED, NODE_LOST = RuntimeError("connection closed"), RuntimeError("The node has died.")
@@ -33,6 +36,11 @@ def groups(store: Store, monkeypatch: pytest.MonkeyPatch):
 
         monkeypatch.setattr(ddp, "_fit", fit)
         with Lease(store.files) as lease:
+            watcher, trial = Watcher(store, Journal(), {}, lease, None), Trial()
+            watcher.groups = [tuple(CELLS)]
+            watcher.on_trial_start(0, [], trial)
+            hears = partial(watcher.on_trial_result, 0, [], trial)
+            monkeypatch.setattr(ddp.tune, "report", hears)
             task = Task(store.location, lease.id, None, Placement("ddp", "cpu", 1))
             ddp.train({GROUP: 0}, task, [pack(CELLS)])
         return started

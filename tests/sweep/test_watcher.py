@@ -4,28 +4,12 @@ from __future__ import annotations
 
 import pytest
 from small_cells import small_cell
+from trials import Journal, Trial
 
 from lbray.store import Lease, Result, Store
-from lbray.sweep.trial import GROUP
 from lbray.sweep.watcher import Watcher
 
 CELLS = [small_cell(seed=seed) for seed in range(2)]
-
-
-class Journal:
-    """Writes down what it is told."""
-
-    def __init__(self) -> None:
-        self.told: list[tuple[str, int]] = []
-
-    def __getattr__(self, event: str) -> object:
-        return lambda cell, *_: self.told.append((event, cell.seed))
-
-
-class Trial:
-    """What Tune tells of a trial."""
-
-    trial_id, error_file, last_result, config = "one", None, None, {GROUP: 0}
 
 
 @pytest.fixture
@@ -38,25 +22,34 @@ def watcher(store: Store) -> Watcher:
 def test_a_process_that_dies_as_it_starts_counts_against_its_cell(watcher: Watcher, store: Store):
     for _ in range(2):
         watcher.on_trial_recover(0, [], Trial())
-        assert watcher.unfinished == CELLS
+        assert store.result(CELLS[0].id) is None
     watcher.on_trial_recover(0, [], Trial())
     assert store.result(CELLS[0].id).reason == "its process died"
-    assert watcher.unfinished == CELLS[1:]
+    assert store.result(CELLS[1].id) is None
 
 
 def test_a_trial_that_never_started_is_an_error_of_its_first_cell(watcher: Watcher, store: Store):
     watcher.on_trial_error(0, [], Trial())
     assert store.result(CELLS[0].id).status == "failed"
     assert watcher.again == CELLS[1:]
-    assert not watcher.unfinished
 
 
-@pytest.mark.parametrize("what", ["on_trial_complete", "on_trial_error"])
+def test_a_cell_that_its_trial_gave_up_is_recorded_as_failed(watcher: Watcher, store: Store):
+    watcher.on_trial_start(0, [], Trial())
+    watcher.on_trial_result(0, [], Trial(), {"cell": CELLS[0].id, "failed": "workers die"})
+    result = store.result(CELLS[0].id)
+    assert (result.status, result.reason) == ("failed", "workers die")
+    watcher.on_trial_error(0, [], Trial())
+    assert store.result(CELLS[1].id).reason == "its process died"
+
+
+@pytest.mark.parametrize("what", ["complete", "error", "result"])
 def test_what_another_sweep_has_by_now_is_not_given_up(watcher: Watcher, store: Store, what: str):
+    news = [{"cell": CELLS[0].id, "failed": "workers die"}] if what == "result" else []
     with Lease(store.files) as other:
         watcher.on_trial_start(0, [], Trial())
         other.claim(CELLS[0].id)
-        getattr(watcher, what)(0, [], Trial())
+        getattr(watcher, f"on_trial_{what}")(0, [], Trial(), *news)
         assert store.result(CELLS[0].id) is None
         assert CELLS[0] in watcher.again
         assert ("cell_held", 0) in watcher._journal.told
