@@ -51,7 +51,7 @@ def has_deviation(total: int, n: int, deviation: Decimal, ddof: int) -> bool:
     low = ceil(least**2 * (n - ddof) + offset)
     high = floor(most**2 * (n - ddof) + offset)
     if high > _TRIED:
-        return n < 5 or any(square % 2 == rest % 2 for square in range(low, high + 1)[:2])
+        return n < 5 or low < high or (low == high and low % 2 == rest % 2)
     squares = _sums_of_squares(rest, n, high) if high >= 0 else 0
     return bool(squares >> max(low, 0))
 

@@ -6,10 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from click.core import ParameterSource
 
 from lbray.cli.completion import experiments
-from lbray.cli.options import Folder, data_root_option, experiment_name, store_option
+from lbray.cli.options import (
+    Folder,
+    data_root_option,
+    experiment_name,
+    refuse_given,
+    store_option,
+)
 
 if TYPE_CHECKING:
     from analysis.report import MapChoice
@@ -31,9 +36,7 @@ if TYPE_CHECKING:
 @click.option(
     "--paper-mode", is_flag=True, help="t-SNE with scikit-learn's defaults, as in the paper."
 )
-@click.pass_context
 def analyze(
-    context: click.Context,
     experiment: str,
     store: str,
     data_root: Path | None,
@@ -54,12 +57,7 @@ def analyze(
     from lbray.store import Store
 
     if out is None:
-        for option in ("maps", "paper_mode"):
-            if context.get_parameter_source(option) is ParameterSource.COMMANDLINE:
-                shown = f"--{option.replace('_', '-')}"
-                raise InputError(
-                    f"{shown} is given, but no report is written without --out FOLDER."
-                )
+        refuse_given("maps", "paper_mode", because="no report is written without --out FOLDER")
     artefacts = Store(store)
     name = experiment_name(experiment, artefacts)
     frame = analysis.load(artefacts, name)

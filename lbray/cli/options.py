@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import yaml
+from click.core import ParameterSource
 
 from lbray.cli.completion import SUFFIXES
 from lbray.errors import InputError
@@ -51,6 +52,18 @@ set_option = click.option(
     metavar="KEY=VALUE",
     help="Replace a setting in every block; a list makes an axis: --set 'seed=[0, 1]'.",
 )
+
+
+def refuse_given(*options: str, because: str) -> None:
+    """Refuse options that do nothing in this call.
+
+    Raises:
+        InputError: one of them stands on the command line.
+    """
+    context = click.get_current_context()
+    for option in options:
+        if context.get_parameter_source(option) is ParameterSource.COMMANDLINE:
+            raise InputError(f"--{option.replace('_', '-')} is given, but {because}.")
 
 
 def experiment_name(name_or_file: str, store: Store) -> str:

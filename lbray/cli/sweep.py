@@ -13,6 +13,7 @@ from lbray.cli.completion import experiment_files
 from lbray.cli.options import (
     data_root_option,
     parse_overrides,
+    refuse_given,
     say_outdated,
     set_option,
     store_option,
@@ -89,15 +90,14 @@ def sweep(experiment: Path, store: str, overrides: tuple[str, ...], **options: A
     The same command again continues where this one ended, however it ended.
     """
     from lbray import spec
-    from lbray.errors import InputError
     from lbray.planning import plan
     from lbray.store import Store
 
     declared = spec.load(experiment, parse_overrides(overrides))
     artefacts = Store(store)
     scheduled = options["scheduler"] is not None
-    if options["price_per_hour"] is not None and not options["dry_run"]:
-        raise InputError("--price-per-hour is given, but only --dry-run says what a sweep costs.")
+    if not options["dry_run"]:
+        refuse_given("price_per_hour", because="only --dry-run says what a sweep costs")
     planned = plan(
         declared.cells(),
         artefacts,

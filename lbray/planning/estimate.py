@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import mean
+from typing import Any, NamedTuple
 
 from lbray.planning.placement import Placement
 from lbray.planning.plan import Plan
 from lbray.spec import Cell
-from lbray.store import Result
 
 _SAME_WORK = ("dataset", "backbone", "batch_size", "precision", "train_size", "test_size")
 """Cells that agree in these, and in the loss, take about the same time for an epoch."""
+_Work = tuple[object, ...]
 
 
 @dataclass(frozen=True)
@@ -61,68 +63,84 @@ def estimate(
     Returns:
         The estimate; None where a kind of cells would have to be measured and cannot.
     """
-    kinds: dict[tuple[object, ...], list[Cell]] = {}
-    for cell in plan.missing:
-        kinds.setdefault((*_work(cell), cell.loss), []).append(cell)
-    near = [cell for cell in plan.done if _tells(plan.results[cell.id], placement)]
-    on_gpus = replace(placement, device="cuda")
-    far = [cell for cell in plan.done if abroad and _tells(plan.results[cell.id], on_gpus)]
-    measured: dict[tuple[object, ...], float] = {}
-    seconds, stored, by_baselines = 0.0, 0, 0
-    for (*of_work, loss), cells in kinds.items():
-        work = tuple(of_work)
-        alike = _of(work, near) or _of(work, far)
-        same = [cell for cell in alike if cell.loss == loss]
-        best = same or [cell for cell in alike if not cell.is_baseline]
-        if best:
-            stored += 1
-            per_epoch, share = _rate(best, plan)
-        elif measure is not None:
-            if work not in measured:
-                measured[work] = measure(_slowest(work, plan.missing))
-            per_epoch, share = measured[work], 1.0
-        elif alike:
-            stored, by_baselines = stored + 1, by_baselines + 1
-            per_epoch, share = _rate(alike, plan)
-        else:
-            return None
-        seconds += sum(per_epoch * share * cell.max_epochs for cell in cells)
+    near = _told(plan, placement)
+    far = _told(plan, replace(placement, device="cuda")) if abroad else {}
+    seconds, kinds, stored, by_baselines = 0.0, 0, 0, 0
+    for work, cells in _by_work(plan.missing).items():
+        alike = near.get(work) or far.get(work, [])
+        of_distances = [told for told in alike if not told.cell.is_baseline]
+        measured: float | None = None
+        for loss, epochs in _epochs_by_loss(cells).items():
+            kinds += 1
+            best = [told for told in alike if told.cell.loss == loss] or of_distances
+            if best:
+                stored += 1
+                per_epoch = _per_epoch(best)
+            elif measure is not None:
+                measured = per_epoch = measured or measure(_slowest(cells))
+            elif alike:
+                stored, by_baselines = stored + 1, by_baselines + 1
+                per_epoch = _per_epoch(alike)
+            else:
+                return None
+            seconds += per_epoch * epochs
     per_cell = seconds / len(plan.missing) if plan.missing else None
-    return Estimate(seconds, per_cell, len(kinds), stored, by_baselines)
+    return Estimate(seconds, per_cell, kinds, stored, by_baselines)
 
 
-def _work(cell: Cell) -> tuple[object, ...]:
+class _Told(NamedTuple):
+    """A finished cell, the epochs that it ran and the seconds that they took."""
+
+    cell: Cell
+    epochs: float
+    seconds: float
+
+
+def _told(plan: Plan, placement: Placement) -> dict[_Work, list[_Told]]:
+    """What finished cells tell of such a placement: those that had one device to themselves, a GPU
+    or as many cores as those that are to run will have."""
+    told: dict[_Work, list[_Told]] = {}
+    for cell in plan.done:
+        result = plan.results[cell.id]
+        epochs, seconds = (result.metrics.get(name) for name in ("epochs/stopped", "time/train_s"))
+        if epochs and seconds and _alike(result.provenance, placement):
+            told.setdefault(_work(cell), []).append(_Told(cell, epochs, seconds))
+    return told
+
+
+def _alike(how: Mapping[str, Any], placement: Placement) -> bool:
+    alone = how.get("workers", 1) == how.get("lanes", 1) == 1
+    on_cpu = how.get("device", placement.device) == "cpu"
+    same_cores = how.get("threads", placement.threads) == placement.threads
+    return alone and on_cpu == (placement.device == "cpu") and (same_cores or not on_cpu)
+
+
+def _work(cell: Cell) -> _Work:
     return tuple(getattr(cell, name) for name in _SAME_WORK)
 
 
-def _of(work: tuple[object, ...], cells: Sequence[Cell]) -> list[Cell]:
-    return [cell for cell in cells if _work(cell) == work]
-
-
-def _slowest(work: tuple[object, ...], cells: Sequence[Cell]) -> Cell:
-    """A cell with a distance loss, if there is one."""
-    same = _of(work, cells)
-    return next((cell for cell in same if not cell.is_baseline), same[0])
-
-
-def _tells(result: Result, placement: Placement) -> bool:
-    """Whether a cell had one device to itself: a GPU, or as many cores, as those that are to run
-    will have."""
-    how, metrics = result.provenance, result.metrics
-    alone = how.get("workers", 1) == how.get("lanes", 1) == 1
-    on_cpu = how.get("device", placement.device) == "cpu"
-    alike = on_cpu == (placement.device == "cpu") and (
-        not on_cpu or how.get("threads", placement.threads) == placement.threads
-    )
-    return bool(alone and alike and metrics.get("epochs/stopped") and metrics.get("time/train_s"))
-
-
-def _rate(cells: Sequence[Cell], plan: Plan) -> tuple[float, float]:
-    """Seconds per epoch, and the share of `max_epochs` that were run."""
-    rates, shares = [], []
+def _by_work(cells: Iterable[Cell]) -> dict[_Work, list[Cell]]:
+    grouped: dict[_Work, list[Cell]] = {}
     for cell in cells:
-        metrics = plan.results[cell.id].metrics
-        epochs, seconds = metrics["epochs/stopped"] or 1, metrics["time/train_s"] or 0.0
-        rates.append(seconds / epochs)
-        shares.append(epochs / cell.max_epochs)
-    return mean(rates), mean(shares)
+        grouped.setdefault(_work(cell), []).append(cell)
+    return grouped
+
+
+def _epochs_by_loss(cells: Iterable[Cell]) -> Counter[str]:
+    """How many epochs the cells of each loss may run, all together."""
+    epochs: Counter[str] = Counter()
+    for cell in cells:
+        epochs[cell.loss] += cell.max_epochs
+    return epochs
+
+
+def _slowest(cells: Sequence[Cell]) -> Cell:
+    """A cell with a distance loss, if there is one."""
+    return next((cell for cell in cells if not cell.is_baseline), cells[0])
+
+
+def _per_epoch(told: Sequence[_Told]) -> float:
+    """Seconds per epoch that a cell may run, of which early stopping leaves a part."""
+    return mean(each.seconds / each.epochs for each in told) * mean(
+        each.epochs / each.cell.max_epochs for each in told
+    )

@@ -14,7 +14,7 @@ from sweeps import left_behind
 
 from lbray import losses, own_code
 from lbray.cli import main
-from lbray.cli.options import parse_overrides
+from lbray.cli.options import Folder, parse_overrides
 from lbray.losses import registry
 from lbray.monitor import Board, Display
 from lbray.planning import Machine, Placement, plan
@@ -282,3 +282,11 @@ def test_help_does_not_wait_for_torch(call):
     code, out, _ = call("sweep", "--help")
     assert code == 0
     assert "The same command again continues" in out
+
+
+@pytest.mark.parametrize("given", ["~/report", "~"])
+def test_a_folder_may_begin_with_a_tilde_that_no_shell_replaced(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, given: str
+):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Folder().convert(given, None, None) == tmp_path / given[2:]
