@@ -130,7 +130,7 @@ def left_behind(store: Store) -> list[str]:
     return [
         path
         for path in paths
-        if path.startswith("sweeps/")
+        if path.startswith(("claims/", "sweeps/"))
         or any(fnmatch(part, each) for part in path.split("/") for each in passing)
     ]
 

@@ -1,8 +1,8 @@
 """Which sweep runs which cell, so that two sweeps on one store never run the same one.
 
-A sweep has a lease, which it renews while it lives, and a folder of claims, one file per cell. Who
-finds a lease void removes both, and so tells a sweep that was only cut off or asleep that its cells
-are another's now.
+A sweep has a lease, which it renews while it lives, and claims a cell by a file beside all other
+claims. Who finds a lease void removes it and the sweep's claims, and so tells a sweep that was only
+cut off or asleep that its cells are another's now.
 
 Stores of objects cannot create a file only if it is absent, so each first writes its claim, then
 looks for others: of two that claim at once, the later to write sees the earlier, and whoever sees
@@ -19,7 +19,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,11 @@ _TAKEN = (
     f"this sweep was not heard of for more than {LEASE_S} s, so that another sweep has taken its "
     "cells."
 )
-_ID = re.compile(r"[0-9a-f]+")
+_CLAIM = re.compile(r"([0-9a-f]+)-([0-9a-f]+)\.json")
+_LEASE = re.compile(r"([0-9a-f]+)\.json")
+_TOGETHER = 20
+"""Of many cells so many are claimed at a time: few, as two sweeps that claim the same ones at once
+both withdraw; and not one by one, as all claims are listed each time."""
 
 
 class Claims:
@@ -53,12 +57,19 @@ class Claims:
 
     def claim(self, cell_id: str) -> str | None:
         """Claim a cell; returns None, or which other sweep has it. Claiming again does no harm."""
-        own = _claim(cell_id, self._sweep)
-        self._files.mark(own)
-        holder = self.holder(cell_id)
-        if holder is not None:
-            self._files.delete(own)
-        return holder
+        return self.claim_all([cell_id]).get(cell_id)
+
+    def claim_all(self, cell_ids: Sequence[str]) -> dict[str, str]:
+        """Claim cells; returns which of them another sweep has, and which sweep."""
+        held: dict[str, str] = {}
+        for start in range(0, len(cell_ids), _TOGETHER):
+            together = cell_ids[start : start + _TOGETHER]
+            for cell_id in together:
+                self._files.mark(_claim(cell_id, self._sweep))
+            for cell_id, holder in self.holders(together).items():
+                self.release(cell_id)
+                held[cell_id] = holder
+        return held
 
     def verify(self, cell_id: str) -> None:
         """See that a cell which was claimed is this sweep's still.
@@ -73,15 +84,21 @@ class Claims:
         """Give a claim back, if there is one."""
         self._files.delete(_claim(cell_id, self._sweep))
 
-    def holder(self, cell_id: str) -> str | None:
-        """Which other living sweep claims a cell; dead ones that do lose all that they have."""
-        for sweep in _sweeps(self._files) - {self._sweep}:
-            if self._files.read(_claim(cell_id, sweep)) is not None:
-                holder = _living(self._files, sweep)
-                if holder is not None:
-                    return holder
+    def holders(self, cell_ids: Collection[str]) -> dict[str, str]:
+        """Which of the cells another living sweep claims, and which sweep; dead ones that claim one
+        lose all that they have."""
+        others: dict[str, list[str]] = {}
+        for cell_id, sweep in _claims(self._files):
+            if cell_id in cell_ids and sweep != self._sweep:
+                others.setdefault(sweep, []).append(cell_id)
+        held: dict[str, str] = {}
+        for sweep, claimed in others.items():
+            holder = _living(self._files, sweep)
+            if holder is None:
                 _bury(self._files, sweep)
-        return None
+            else:
+                held.update(dict.fromkeys(claimed, holder))
+        return held
 
 
 class Lease(Claims):
@@ -108,8 +125,8 @@ class Lease(Claims):
 
     def others(self) -> list[str]:
         """The ids of the other sweeps on this store that live."""
-        others = _sweeps(self._files) - {self.id}
-        return sorted(sweep for sweep in others if lives(self._files, sweep))
+        leases = _leases(self._files)
+        return [each for each in leases if each != self.id and lives(self._files, each)]
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
@@ -120,7 +137,8 @@ class Lease(Claims):
 
     def _clear_dead(self) -> None:
         """Remove what killed sweeps left."""
-        for sweep in _sweeps(self._files):
+        claiming = {sweep for _, sweep in _claims(self._files)}
+        for sweep in claiming.union(_leases(self._files)):
             if not lives(self._files, sweep):
                 _bury(self._files, sweep)
 
@@ -151,36 +169,34 @@ def scratch(sweep: str) -> str:
     return f"scratch-{sweep}"
 
 
-def _claims(sweep: str) -> str:
-    return f"sweeps/{sweep}"
-
-
 def _claim(cell_id: str, sweep: str) -> str:
-    return f"{_claims(sweep)}/{cell_id}.json"
+    return f"claims/{cell_id}-{sweep}.json"
+
+
+def _claims(files: Files) -> list[tuple[str, str]]:
+    """The cells that are claimed, and by which sweeps."""
+    found = map(_CLAIM.fullmatch, files.list("claims"))
+    return [(each[1], each[2]) for each in found if each is not None]
 
 
 def _lease(sweep: str) -> str:
-    return f"{_claims(sweep)}.json"
+    return f"sweeps/{sweep}.json"
 
 
-def _sweeps(files: Files) -> set[str]:
-    """The ids of those that have a lease, which may be void, or claims."""
-    listed = files.sizes("sweeps")
-    folders = {name for name, size in listed.items() if size is None}
-    return set(filter(_ID.fullmatch, folders | _stems(listed.keys() - folders)))
+def _leases(files: Files) -> list[str]:
+    """The sweeps that have a lease, which may be void."""
+    found = map(_LEASE.fullmatch, files.list("sweeps"))
+    return [each[1] for each in found if each is not None]
 
 
 def _bury(files: Files, sweep: str) -> None:
     """Remove all that a sweep has which is dead or ends."""
     files.delete_folder(scratch(sweep))
+    for cell_id, claiming in _claims(files):
+        if claiming == sweep:
+            CellFiles(files, cell_id).tidy()
+            files.delete(_claim(cell_id, sweep))
     files.delete(_lease(sweep))
-    for cell_id in filter(_ID.fullmatch, _stems(files.list(_claims(sweep)))):
-        CellFiles(files, cell_id).tidy()
-    files.delete_folder(_claims(sweep))
-
-
-def _stems(names: Iterable[str]) -> set[str]:
-    return {name.removesuffix(".json") for name in names if name.endswith(".json")}
 
 
 def _living(files: Files, sweep: str) -> str | None:

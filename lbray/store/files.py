@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import shutil
@@ -186,12 +187,19 @@ class Files:
         return self._system
 
     def delete_folder(self, name: str) -> None:
-        """Remove a folder and all that is in it, if it is there."""
+        """Remove a folder and all that is in it, if it is there. What a writer who is still at work
+        puts there meanwhile may stay."""
         path = self.path(name)
 
         def delete() -> None:
-            with contextlib.suppress(FileNotFoundError):
+            # GCS does not say of a folder that it cannot delete that there is none
+            if self._system.get_file_info(path).type is fs.FileType.NotFound:
+                return
+            try:
                 self._system.delete_dir(path)
+            except OSError as problem:
+                if problem.errno not in (errno.ENOENT, errno.ENOTEMPTY):
+                    raise
 
         self._patiently(delete)
 

@@ -6,15 +6,19 @@ longer than a short cell.
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+import ray
 from ray import train as ray_train
 from ray import tune
 from ray.train.torch import TorchConfig, TorchTrainer, get_device
 from ray.train.v2.api.exceptions import TrainingFailedError
-from ray.tune.integration.ray_train import TuneReportCallback
+from ray.util.queue import Queue
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from lbray.errors import StoreUnavailable
 from lbray.spec import Cell
@@ -56,15 +60,10 @@ def _fit(cells: tuple[Cell, ...], task: Task) -> None:
     resources: dict[str, float] = {"CPU": placement.threads}
     if placement.gpus:
         resources["GPU"] = placement.gpus
+    reports = _queue_beside_this_process()
     trainer = TorchTrainer(
         _work,
-        train_loop_config={
-            "cells": pack(cells),
-            "task": task,
-            # the queue that this callback serves: each report goes through the controller's next
-            # poll and holds up the workers until then, which short epochs would not survive
-            "reports": TuneReportCallback()._training_actor_item_queue,
-        },
+        train_loop_config={"cells": pack(cells), "task": task, "reports": reports},
         torch_config=TorchConfig(backend="nccl" if placement.device == "cuda" else "gloo"),
         scaling_config=ray_train.ScalingConfig(
             num_workers=placement.workers_per_cell,
@@ -76,7 +75,35 @@ def _fit(cells: tuple[Cell, ...], task: Task) -> None:
             **task.scratch,
         ),
     )
-    trainer.fit()
+    with _passed_on(reports):
+        trainer.fit()
+
+
+def _queue_beside_this_process() -> Queue:
+    """For what the workers report. Ray Train's own way is through its controller's next poll, which
+    holds up the workers until then, as short epochs would not survive. And Tune puts what comes
+    that way into a queue of one place that only itself empties: if the trial has just reported, it
+    waits for ever."""
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    return Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
+
+
+@contextmanager
+def _passed_on(reports: Queue) -> Iterator[None]:
+    """Pass on to Tune what workers report in a ``with`` block, at whose end Tune has all of it."""
+
+    def pass_on() -> None:
+        while (report := reports.get()) is not None:
+            tune.report(report)
+
+    passing = threading.Thread(target=pass_on, name="reports", daemon=True)
+    passing.start()
+    try:
+        yield
+    finally:
+        reports.put(None)
+        passing.join()
+        reports.shutdown()
 
 
 def _work(config: Mapping[str, Any]) -> None:

@@ -180,7 +180,7 @@ class _Run:
         while cells and not self.watcher.must_stop:
             with self.watcher.noting_failures():
                 cells = [cell for cell in cells if not self.watcher.has_ended(cell)]
-                if any(self.lease.holder(cell.id) is None for cell in cells):
+                if len(self.lease.holders({cell.id for cell in cells})) < len(cells):
                     break
             time.sleep(_POLL_S)
         return cells

@@ -64,17 +64,13 @@ class Task:
         return None if self.data_root is None else Path(self.data_root)
 
 
-def claimed(cells: Iterable[Cell], task: Task) -> list[Cell]:
+def claimed(cells: Sequence[Cell], task: Task) -> list[Cell]:
     """Those of the cells that this sweep has now, or had already, to itself. Of the others, Tune is
     told which sweep holds them."""
-    ours = []
-    for cell in cells:
-        holder = task.claims.claim(cell.id)
-        if holder is None:
-            ours.append(cell)
-        else:
-            tune.report({"cell": cell.id, "holder": holder})
-    return ours
+    held = task.claims.claim_all([cell.id for cell in cells])
+    for cell_id, holder in held.items():
+        tune.report({"cell": cell_id, "holder": holder})
+    return [cell for cell in cells if cell.id not in held]
 
 
 def told(cell: Cell, metrics: Mapping[str, Any]) -> dict[str, Any]:

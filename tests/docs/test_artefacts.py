@@ -130,7 +130,7 @@ def test_the_keys_of_each_file_are_those_that_are_described(store: Store):
     with Lease(store.files) as lease:
         assert set(written(f"sweeps/{lease.id}.json")) <= set(words(section("Claims")))
         assert lease.claim(CELL.id) is None
-        assert store.files.read(f"sweeps/{lease.id}/{CELL.id}.json") == b"{}"
+        assert store.files.read(f"claims/{CELL.id}-{lease.id}.json") == b"{}"
         lease.release(CELL.id)
     assert f"{LEASE_S:g} s ahead" in section("Claims")
     scores, tensor_files = written(f"{cell}/scores.json"), section("Tensor files")

@@ -87,8 +87,9 @@ def test_one_of_two_sweeps_is_killed_and_the_other_takes_its_cell(tmp_path: Path
     drivers = [Driver(*words, cwd=tmp_path) for _ in range(2)]
     wait_until(lambda: any(e["event"] == "cell_held" for e in results.event_log("grid").read()))
     wait_until(lambda: watched.epochs().get(cell.id, 0) >= 5)
-    (claim,) = Path(results.location, "sweeps").glob(f"*/{cell.id}.json")
-    holder = json.loads(claim.parent.with_suffix(".json").read_bytes())["pid"]
+    (claim,) = results.files.list("claims")
+    sweep = claim.removeprefix(f"{cell.id}-").removesuffix(".json")
+    holder = json.loads(results.files.read(f"sweeps/{sweep}.json"))["pid"]
     drivers.sort(key=lambda driver: driver.process.pid != holder)
     watched.remember()
     drivers[0].process.kill()

@@ -53,6 +53,10 @@ def test_no_cell_is_run_twice_and_none_is_lost(store: Store, sweeps: int):
     assert store.files.list("sweeps") == []
 
 
+def this_process() -> str:
+    return f"process {os.getpid()} on {os.uname().nodename}"
+
+
 def change_lease(lease: Lease, store: Store, **changes: object) -> None:
     name = f"sweeps/{lease.id}.json"
     content = json.loads(store.files.read(name)) | changes
@@ -63,11 +67,22 @@ def test_a_claim_is_seen_by_others_until_it_is_released(store: Store):
     with Lease(store.files) as first, Lease(store.files) as second:
         assert first.claim(CELLS[0]) is None
         assert first.claim(CELLS[0]) is None
-        assert second.claim(CELLS[0]) == f"process {os.getpid()} on {os.uname().nodename}"
-        assert second.holder(CELLS[0]) is not None
-        assert first.holder(CELLS[0]) is None
+        assert second.claim(CELLS[0]) == this_process()
+        assert list(second.holders(CELLS)) == [CELLS[0]]
+        assert first.holders(CELLS) == {}
         first.release(CELLS[0])
         assert second.claim(CELLS[0]) is None
+
+
+def test_many_cells_are_claimed_but_those_of_others(store: Store):
+    with Lease(store.files) as lease, Lease(store.files) as other:
+        for cell in (CELLS[3], CELLS[50]):
+            other.claim(cell)
+        assert list(lease.claim_all(CELLS)) == [CELLS[3], CELLS[50]]
+        assert lease.claim_all(CELLS) == dict.fromkeys([CELLS[3], CELLS[50]], this_process())
+        ours = {*CELLS} - {CELLS[3], CELLS[50]}
+        assert {*other.holders(CELLS)} == ours
+        other.verify(CELLS[3])
 
 
 def test_any_process_claims_on_a_sweeps_behalf(store: Store):
@@ -104,8 +119,9 @@ def test_what_a_killed_sweep_held_is_free_at_once_and_swept_away(store: Store, b
         process.join()
         with Lease(store.files) as lease:
             assert lease.claim(CELLS[0]) is None
-            assert store.files.list("sweeps") == [lease.id, f"{lease.id}.json"]
-    assert not store.files.list("sweeps")
+            assert store.files.list("sweeps") == [f"{lease.id}.json"]
+            assert store.files.list("claims") == [f"{CELLS[0]}-{lease.id}.json"]
+    assert not store.files.list("sweeps") + store.files.list("claims")
     assert not list(Path(store.location).glob("scratch-*"))
 
 
@@ -118,11 +134,12 @@ def test_a_sweep_killed_as_it_finished_a_cell_leaves_nothing_in_the_end(
     ended.finish(Result(id=CELLS[0], status="done"))
     for cell in (ended, going_on):
         cell.write_resume({}, {})
-        store.files.mark(f"sweeps/0123/{cell.id}.json")
+        store.files.mark(f"claims/{cell.id}-0123.json")
     if lease_left:
         store.files.write("sweeps/0123.json", b"{}")
     with Lease(store.files):
-        assert ended.resume() is None
+        assert store.files.list("claims") == []
+    assert ended.resume() is None
     assert going_on.resume() is not None
     assert store.files.list("sweeps") == []
 
@@ -132,8 +149,8 @@ def test_a_sweep_that_ends_gives_back_what_it_has(store: Store):
         other.claim(CELLS[1])
         with Lease(store.files) as lease:
             lease.claim(CELLS[0])
-        assert store.files.list("sweeps") == [other.id, f"{other.id}.json"]
-        assert store.files.list(f"sweeps/{other.id}") == [f"{CELLS[1]}.json"]
+        assert store.files.list("sweeps") == [f"{other.id}.json"]
+        assert store.files.list("claims") == [f"{CELLS[1]}-{other.id}.json"]
 
 
 def test_a_sweep_on_another_machine_is_alive_until_its_lease_runs_out(store: Store):
@@ -184,7 +201,7 @@ def test_a_lease_is_renewed(store: Store, monkeypatch: pytest.MonkeyPatch):
 def test_an_unreadable_lease_is_nobodys(store: Store, content: bytes):
     with Lease(store.files) as lease:
         store.files.write("sweeps/0123.json", content)
-        store.files.write(f"sweeps/0123/{CELLS[0]}.json", b"{}")
+        store.files.write(f"claims/{CELLS[0]}-0123.json", b"{}")
         assert lease.claim(CELLS[0]) is None
 
 
@@ -217,7 +234,7 @@ def test_a_lease_is_as_long_as_the_one_before(store: Store, monkeypatch: pytest.
 
 def test_what_is_no_lease_and_no_claim_is_left_alone(store: Store):
     """Such as what NFS and file managers leave."""
-    strays = ["sweeps/.nfs0001", "sweeps/0123", "sweeps/README"]
+    strays = ["sweeps/.nfs0001", f"claims/{CELLS[0]}-0123.json~", "sweeps/README"]
     for stray in strays:
         path = Path(store.location, stray)
         path.parent.mkdir(parents=True, exist_ok=True)

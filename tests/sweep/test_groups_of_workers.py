@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import queue
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 
 import pytest
@@ -20,6 +23,34 @@ from lbray.sweep.watcher import Watcher
 
 CELLS = [small_cell(seed=seed) for seed in range(3)]
 CRASHED, NODE_LOST = RuntimeError("connection closed"), RuntimeError("The node has died.")
+
+
+class Reports(queue.Queue):
+    """As Ray's queue, in this process."""
+
+    ended = False
+
+    def shutdown(self) -> None:
+        self.ended = True
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_tune_has_heard_all_before_the_group_has_ended(
+    monkeypatch: pytest.MonkeyPatch, fails: bool
+):
+    heard, reports = [], Reports()
+
+    def hear_slowly(report: int) -> None:
+        time.sleep(0.01)
+        heard.append(report)
+
+    monkeypatch.setattr(ddp.tune, "report", hear_slowly)
+    with suppress(ZeroDivisionError), ddp._passed_on(reports):
+        for number in range(20):
+            reports.put(number)
+        1 / (not fails)
+    assert heard == [*range(20)]
+    assert reports.ended
 
 
 @pytest.fixture
