@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import threading
 import time
@@ -13,7 +14,7 @@ from s3_server import Bucket, Road, s3_bucket
 from small_cells import small_cell
 
 from lbray.errors import InputError, StoreUnavailable
-from lbray.store import Lease, Store
+from lbray.store import Claims, Lease, Store
 from lbray.store.files import Files
 from lbray.training import run_cell
 
@@ -33,7 +34,7 @@ def road(bucket: Bucket) -> Iterator[Road]:
 
 @pytest.fixture
 def location(bucket: Bucket, road: Road, request: pytest.FixtureRequest) -> str:
-    return bucket.uri(request.node.name, road.port)
+    return bucket.uri(re.sub(r"\W", "-", request.node.name), road.port)
 
 
 def test_files_are_written_read_listed_and_deleted(location: str):
@@ -78,7 +79,26 @@ def test_a_cell_is_claimed_by_one_of_many(location: str):
         assert "process" in (other.claim("a") or "")
         one.release("a")
         assert other.claim("a") is None
-    assert Files(location).list("sweeps") == []
+    assert Files(location).list("sweeps") + Files(location).list("claims") == []
+
+
+@pytest.mark.parametrize("left", [[], ["sweeps/0123.json"]], ids=["no lease", "a lease"])
+def test_what_a_dead_sweep_has_is_free_and_swept_away(location: str, left: list[str]):
+    """Its worker, which does not know of it, gives up."""
+    files = Files(location)
+    orphan = Claims(files, "0123")
+    for name in [*left, "scratch-0123/x"]:
+        files.mark(name)
+    for cell in ("a", "b"):
+        assert orphan.claim(cell) is None
+    with Lease(files) as next_one:
+        assert files.list("claims") == []
+        assert orphan.claim("c") is None
+        assert next_one.claim("c") is None
+        with pytest.raises(StoreUnavailable, match="another sweep has taken its cells"):
+            orphan.verify("c")
+        assert files.list("claims") == [f"c-{next_one.id}.json"]
+    assert [*files.list("sweeps"), *files.list("claims"), *files.list("scratch-0123")] == []
 
 
 def test_a_store_that_is_away_for_a_while_is_waited_for(location: str, road: Road):
