@@ -15,10 +15,13 @@ from pathlib import Path
 from pyarrow import fs
 
 from lbray.errors import InputError
-from lbray.store.patience import Patience, reason
+from lbray.store.patience import FAILURES, Patience, reason
 
 _SAFE_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _TEMPORARY = ".tmp"
+_GCS_RETRIES_S = 10
+"""For how long GCS's client asks again by itself; by default for 15 minutes, which no signal ends,
+and in which others take a sweep for dead. What follows is `Patience`'s."""
 _SECRET = re.compile(r"^[^?@]*:[^?]*@|[?&][^=&]*(key|secret|token|password)[^=&]*=", re.IGNORECASE)
 """In a URI after its scheme: ``user:password@``, in which keys of AWS may have a slash, or an
 option that is one."""
@@ -45,7 +48,7 @@ class Files:
         _check_no_secret(location)
         try:
             if "://" in location:
-                self._system, self._root = fs.FileSystem.from_uri(location)
+                self._system, self._root = fs.FileSystem.from_uri(_gives_up_soon(location))
                 self.location = location
             else:
                 self._system = fs.LocalFileSystem()
@@ -65,17 +68,24 @@ class Files:
     def read(self, name: str, position: int = 0) -> bytes | None:
         """The content of a file, from a position on; None where there is no file."""
         path = self.path(name)
+        return self._patiently(lambda: self._read(path, position))
 
-        def read() -> bytes | None:
-            try:
-                with self._system.open_input_file(path) as stream:
-                    stream.seek(position)
-                    content: bytes = stream.read()
-                    return content
-            except (FileNotFoundError, NotADirectoryError):
-                return None
-
-        return self._patiently(read)
+    def _read(self, path: str, position: int) -> bytes | None:
+        # to seek in an object of GCS is to ask for one state of it three times: if it is replaced
+        # meanwhile, there is said to be none; a stream asks once
+        in_gcs = self._system.type_name == "gcs"
+        try:
+            if in_gcs:
+                stream = self._system.open_input_stream(path, compression=None)
+            else:
+                stream = self._system.open_input_file(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        with stream:
+            if not in_gcs:
+                stream.seek(position)
+            content: bytes = stream.read()
+        return content[position:] if in_gcs else content
 
     def write(self, name: str, content: bytes) -> None:
         """Replace a file as a whole: a reader sees the old content or the new, never a part."""
@@ -170,7 +180,7 @@ class Files:
             free = shutil.disk_usage(root).free if self.is_local else needed_bytes
             for folder in absent:
                 folder.rmdir()
-        except OSError as problem:
+        except FAILURES as problem:
             raise InputError(
                 f"store is '{self.location}', but cannot be written there: {reason(problem)}; "
                 "give a folder or URI that you may write to, with --store."
@@ -192,13 +202,12 @@ class Files:
         path = self.path(name)
 
         def delete() -> None:
-            # GCS does not say of a folder that it cannot delete that there is none
-            if self._system.get_file_info(path).type is fs.FileType.NotFound:
-                return
             try:
                 self._system.delete_dir(path)
             except OSError as problem:
-                if problem.errno not in (errno.ENOENT, errno.ENOTEMPTY):
+                # GCS says only in words that there is none
+                there_is_none = str(problem).startswith("No such directory")
+                if not there_is_none and problem.errno not in (errno.ENOENT, errno.ENOTEMPTY):
                     raise
 
         self._patiently(delete)
@@ -229,6 +238,13 @@ def _uninterrupted(write: Callable[[], None]) -> None:
     stream midway, which makes what was written the object."""
     with ThreadPoolExecutor(max_workers=1) as pool:
         pool.submit(write).result()
+
+
+def _gives_up_soon(location: str) -> str:
+    """A URI with which the client of an object store gives up soon, as by itself S3's does."""
+    if not location.startswith(("gs://", "gcs://")) or "retry_limit_seconds=" in location:
+        return location
+    return f"{location}{'&' if '?' in location else '?'}retry_limit_seconds={_GCS_RETRIES_S}"
 
 
 def _check_no_secret(location: str) -> None:

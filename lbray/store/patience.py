@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from pyarrow import ArrowException
+
 from lbray.errors import StoreUnavailable
 
 T = TypeVar("T")
@@ -18,10 +20,12 @@ _LONGEST_WAIT_S = 20.0
 _FINAL = re.compile(
     r"ACCESS_DENIED|PERMISSION_DENIED|UNAUTHENTICATED|NO_SUCH_BUCKET|BucketNotFound|SIGNATURE"
     r"|INVALID_ACCESS_KEY|INVALID_CLIENT_TOKEN|MISSING_AUTHENTICATION|UNRECOGNIZED_CLIENT"
-    r"|HTTP status 40[13]",
+    r"|HTTP status 40[13]|bucket does not exist|Status\((INVALID_ARGUMENT|UNKNOWN)",
     re.IGNORECASE,
 )
 """What an object store says that it will say again."""
+FAILURES = (OSError, ArrowException)
+"""How file systems fail: GCS's not as `OSError` where it has no valid credentials."""
 _log = logging.getLogger("lbray.store")
 
 
@@ -50,7 +54,7 @@ class Patience:
         while True:
             try:
                 result = operation()
-            except OSError as problem:
+            except FAILURES as problem:
                 self._bear(problem, wait)
             else:
                 self._away_since = None
@@ -58,7 +62,7 @@ class Patience:
             time.sleep(wait * random.uniform(0.5, 1.0))
             wait = min(2 * wait, _LONGEST_WAIT_S)
 
-    def _bear(self, problem: OSError, wait: float) -> None:
+    def _bear(self, problem: Exception, wait: float) -> None:
         now = time.monotonic()
         away_since = self._away_since  # which another thread may set anew at any time
         first = away_since is None
@@ -78,6 +82,7 @@ class Patience:
             )
 
 
-def reason(problem: OSError) -> str:
+def reason(problem: Exception) -> str:
     """What a file system said, in one line."""
-    return problem.strerror or str(problem).splitlines()[0].rstrip(".")
+    said = getattr(problem, "strerror", None) or str(problem).splitlines()[0]
+    return str(said).partition(" error_info=")[0].rstrip(".")

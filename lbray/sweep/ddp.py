@@ -17,6 +17,7 @@ from ray import train as ray_train
 from ray import tune
 from ray.train.torch import TorchConfig, TorchTrainer, get_device
 from ray.train.v2.api.exceptions import TrainingFailedError
+from ray.util.placement_group import get_current_placement_group
 from ray.util.queue import Queue
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -24,7 +25,7 @@ from lbray.errors import StoreUnavailable
 from lbray.spec import Cell
 from lbray.sweep.cores import settle
 from lbray.sweep.deaths import RETRIES, lost_with_its_node
-from lbray.sweep.trial import Task, cells_of, claimed, pack, told, unpack
+from lbray.sweep.trial import PLACED, Task, cells_of, claimed, pack, told, unpack
 from lbray.training import run_cell
 
 
@@ -112,6 +113,8 @@ def _work(config: Mapping[str, Any]) -> None:
     placement = task.placement
     settle(placement)
     leads = ray_train.get_context().get_world_rank() == 0
+    if leads:
+        config["reports"].put({PLACED: get_current_placement_group().id.hex()})
     for cell in unpack(config["cells"]):
         run_cell(
             cell,

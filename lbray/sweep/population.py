@@ -1,9 +1,9 @@
 """Population based training of λ (Jaderberg et al. 2017): for exploring, never for a table.
 
 Each cell is a member of the population. At every perturbation, members with poor validation
-accuracy take over weights and λ of good ones, and move that λ a little. What comes out is a path
-of λ over the epochs, not the training that the cell's id stands for, so none of the cell's own
-artefacts are written.
+accuracy take over settings, weights and λ of good ones, and move that λ a little. What comes out is
+a path of λ over the epochs, not the training that the cell's id stands for, so none of the cell's
+own artefacts are written.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ def perturbation_interval(max_epochs: int) -> int:
 def train(config: Mapping[str, Any], task: Task, groups: Sequence[str]) -> None:
     """A Tune trainable: train one member until it is perturbed, or to its last epoch."""
     (cell,) = cells_of(config, groups)
+    if task.store.result(cell.id):  # it was given up
+        return
     placement = task.placement
     settle(placement)
     member = Cell.resolved({**cell.settings, "lambda": config[LAMBDA]})

@@ -18,6 +18,7 @@ _ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the store holds what these would write again
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C ends the sweep, and Ray with it
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # a report that a cell is held has no accuracy
+    "TUNE_FUNCTION_THREAD_TIMEOUT_S": "600",  # an actor that is late for its next trial loses it
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # the store is what a sweep resumes from
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "RAY_IGNORE_UNHANDLED_ERRORS": "1",  # of actors that are being ended anyway
@@ -47,11 +48,12 @@ def ray_session(placement: Placement, address: str | None = None) -> Iterator[No
         _connect(address)
     else:
         os.environ.update(_ALONE)
-        workers = placement.at_once * placement.workers_per_cell
+        workers, share = placement.at_once * placement.workers_per_cell, placement.gpus
+        gpus = math.ceil(workers / int(1 / share)) if 0 < share < 1 else workers * share
         ray.init(
             "local",
             num_cpus=workers * placement.threads,
-            num_gpus=math.ceil(workers * placement.gpus),
+            num_gpus=int(gpus),
             include_dashboard=False,
             log_to_driver=False,
             logging_level="error",

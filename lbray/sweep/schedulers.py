@@ -78,41 +78,43 @@ def scheduler(name: str, cells: Sequence[Cell], executor: str = "actor") -> Tria
 
     Raises:
         InputError: the name is unknown, or the cells cannot be compared: they are in lanes, of
-            several datasets or, for ``pbt``, of several backbones, without a λ to move, or not in
-            actors.
+            several datasets, or not in actors; or, for ``pbt``, of several losses or backbones, or
+            without a λ to move.
     """
     if name not in _SCHEDULERS:
         raise InputError.unknown("scheduler", name, SCHEDULERS)
-    if executor == "fused":
+    if executor != "actor":
         raise InputError(
-            f"--scheduler is {name}, which ends single cells, but --executor is fused, whose "
-            "processes train several together; it must be actor then."
+            f"--scheduler is {name}, which ends single processes, but --executor is {executor}; "
+            "it must be actor then, with a process per cell."
         )
     _check_alike(cells, name, "dataset", "ranks cells by accuracy")
     if name == PBT:
-        _check_population(cells, executor)
+        _check_population(cells)
     return _SCHEDULERS[name](max(cell.max_epochs for cell in cells))
 
 
 def _check_alike(cells: Sequence[Cell], name: str, field: str, does: str) -> None:
     values = sorted({str(getattr(cell, field)) for cell in cells})
     if len(values) > 1:
+        several = f"{field}es" if field.endswith("s") else f"{field}s"
         raise InputError(
-            f"--scheduler is {name}, which {does}, but the cells are of {len(values)} {field}s "
+            f"--scheduler is {name}, which {does}, but the cells are of {len(values)} {several} "
             f"({', '.join(values)}); sweep one at a time, with --set {field}=NAME."
         )
 
 
-def _check_population(cells: Sequence[Cell], executor: str) -> None:
-    if executor != "actor":
+def _check_population(cells: Sequence[Cell]) -> None:
+    if any(cell.lambda_schedule == "learned" for cell in cells):
         raise InputError(
-            f"--scheduler is {PBT}, which needs a process per cell, but --executor is {executor}; "
-            "it must be actor then, with one worker per cell."
+            f"--scheduler is {PBT}, which moves λ, but lambda_schedule is learned, by which the "
+            "cells do that themselves; it must be another."
         )
-    _check_alike(cells, PBT, "backbone", "copies weights from cell to cell")
     baselines = sum(cell.is_baseline for cell in cells)
     if baselines:
         raise InputError(
             f"--scheduler is {PBT}, which moves λ, but {baselines} of the cells are baselines, "
             "which have none; leave them out of the experiment."
         )
+    for field in ("backbone", "loss"):
+        _check_alike(cells, PBT, field, "copies what one cell has learned to another")

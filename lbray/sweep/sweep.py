@@ -27,7 +27,7 @@ from lbray.sweep.ray_session import ray_session
 from lbray.sweep.schedulers import PBT
 from lbray.sweep.schedulers import scheduler as build_scheduler
 from lbray.sweep.trial import Task, pack
-from lbray.sweep.watcher import StopsWithTheStore, Watcher
+from lbray.sweep.watcher import StopsInTime, Watcher
 from lbray.training import fuse_key
 
 _MOST_DEATHS = 50
@@ -166,11 +166,13 @@ class _Run:
         store failed."""
         if self.limits.hours is not None:
             self.watcher.deadline = time.monotonic() + 3600 * self.limits.hours
-        while cells:
+        while cells and not self.watcher.must_stop:
             for start in range(0, len(cells), _MOST_CELLS):
-                self._fit(cells[start : start + _MOST_CELLS])
+                together = cells[start : start + _MOST_CELLS]
+                self._fit(together)
                 if self.watcher.must_stop:
                     return False
+                self.watcher.take_lost(together)
             cells = self._left_by_others()
         return not self.watcher.must_stop
 
@@ -197,9 +199,6 @@ class _Run:
         elif self.limits.scheduler == PBT:
             # all members take turns, so only the resources say how many run at once
             train, space, samples, search = population.train, population.space(cells), 1, None
-        time_left = None
-        if self.watcher.deadline is not None:
-            time_left = max(1.0, self.watcher.deadline - time.monotonic())
         scheduler = None
         if self.limits.scheduler is not None:
             scheduler = build_scheduler(self.limits.scheduler, cells, placement.executor)
@@ -212,13 +211,12 @@ class _Run:
                 num_samples=samples,
                 scheduler=scheduler,
                 reuse_actors=placement.executor != "ddp",
-                time_budget_s=time_left,
             ),
             run_config=tune.RunConfig(
                 name="sweep",
                 verbose=0,
                 callbacks=[self.watcher, *self.trackers],
-                stop=StopsWithTheStore(self.watcher),
+                stop=StopsInTime(self.watcher),
                 failure_config=tune.FailureConfig(max_failures=_MOST_DEATHS),
                 **self.task.scratch,
             ),

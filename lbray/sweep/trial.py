@@ -22,6 +22,10 @@ ONE_BY_ONE = "one_by_one"
 """The name under which ids of cells may stand that are not to be trained beside others."""
 
 
+PLACED = "placement_group"
+"""The name in a report under which the id stands of what a worker group has of the machines."""
+
+
 @dataclass(frozen=True)
 class Task:
     """All that the processes of a trial need, as plain values.

@@ -9,14 +9,17 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, Literal
 
+import ray
 from ray import tune
+from ray.util.placement_group import PlacementGroup
 
 from lbray.errors import StoreUnavailable
 from lbray.spec import Cell
 from lbray.store import Lease, Result, Store
 from lbray.sweep.deaths import RETRIES, last_error, lost_with_its_node
 from lbray.sweep.journal import Journal
-from lbray.sweep.trial import GROUP, ONE_BY_ONE
+from lbray.sweep.schedulers import PBT
+from lbray.sweep.trial import GROUP, ONE_BY_ONE, PLACED
 
 
 class Watcher(tune.Callback):  # type: ignore[misc]
@@ -58,6 +61,7 @@ class Watcher(tune.Callback):  # type: ignore[misc]
         self._lanes = lanes
         self._waiting: dict[str, list[Cell]] = {}
         self._started: set[str] = set()
+        self._placed: dict[str, str] = {}
         self._deaths: Counter[str] = Counter()
 
     @property
@@ -76,6 +80,12 @@ class Watcher(tune.Callback):  # type: ignore[misc]
     def must_stop(self) -> bool:
         """Whether a cell that has no result now is one to continue later."""
         return self.time_is_up or self.unavailable is not None
+
+    def take_lost(self, cells: Sequence[Cell]) -> None:
+        """Have those cells tried again of which a trial has told neither an end nor another's
+        hold."""
+        told = self._results.keys() | {cell.id for cell in self.again}
+        self.again += [cell for cell in cells if cell.id not in told]
 
     def has_ended(self, cell: Cell) -> bool:
         """Take note of a cell's result, if it has one; this sweep's or another's."""
@@ -109,6 +119,9 @@ class Watcher(tune.Callback):  # type: ignore[misc]
     ) -> None:
         """A cell finished an epoch, so that without lanes those before it in the trial have ended;
         or it ended itself, or failed under its workers; or another sweep holds it."""
+        if PLACED in result:
+            self._placed[trial.trial_id] = result[PLACED]
+            return
         waiting = self._cells_of(trial)
         named = result.get("cell", waiting[0].id if waiting else None)
         cell = next((cell for cell in waiting if cell.id == named), None)
@@ -142,6 +155,7 @@ class Watcher(tune.Callback):  # type: ignore[misc]
         was training, unless the store failed or the whole node was lost. Of several cells it is
         not known which is to blame: it counts against none, and each goes on without others."""
         error = self._heard(trial)
+        self._free(trial)
         waiting = self._cells_of(trial)
         with self.noting_failures():
             while ended := [cell for cell in self._in_training(trial) if self.has_ended(cell)]:
@@ -154,18 +168,33 @@ class Watcher(tune.Callback):  # type: ignore[misc]
                 one_by_one = [cell.id for cell in suspected]
                 trial.set_config({**trial.config, ONE_BY_ONE: one_by_one})
                 return
-            self._deaths[waiting[0].id] += 1
-            if self._deaths[waiting[0].id] > RETRIES:  # the trial then goes on with the next one
-                self._give(waiting.pop(0), "failed", _died(error))
+            self._count_death(waiting, error)  # if a cell is given up, the next one is trained
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-        """A trial ended for good before all its cells had: the first of them failed."""
+        """A trial ended for good before all its cells had: what is left is tried again."""
         error = self._heard(trial)
+        self._free(trial)
         with self.noting_failures():
             left = [cell for cell in self._no_more_of(trial) if not self.has_ended(cell)]
-            if left and not self.must_stop:
-                self._give(left[0], "failed", _died(error))
-                self.again += left[1:]
+            if not left or self.must_stop:
+                return
+            if not lost_with_its_node(error):  # Tune may tell of one death twice: as this, too
+                self._count_death(left, error)
+            self.again += left
+
+    def _free(self, trial: Any) -> None:
+        """Give back what the worker group of a trial that died has of the machines, for which its
+        successor would wait. Ray itself does so only where a dashboard runs."""
+        placed = self._placed.pop(trial.trial_id, None)
+        if placed is not None:
+            group = PlacementGroup(ray.PlacementGroupID.from_hex(placed))
+            ray.util.remove_placement_group(group)
+
+    def _count_death(self, cells: list[Cell], error: str) -> None:
+        """Count a death against the first of the cells, which after too many is taken from them."""
+        self._deaths[cells[0].id] += 1
+        if self._deaths[cells[0].id] > RETRIES:
+            self._give(cells.pop(0), "failed", _died(error))
 
     def _cells_of(self, trial: Any) -> list[Cell]:
         """The cells of a trial that have not ended, to be taken from; all of them of one that Tune
@@ -214,7 +243,10 @@ class Watcher(tune.Callback):  # type: ignore[misc]
             self._give(cell, "failed", "its process ended without a result")
 
     def _give(self, cell: Cell, status: Literal["failed", "pruned"], reason: str) -> None:
-        """Give up a cell, unless another sweep has it by now, or has ended it."""
+        """Give up a cell, unless another sweep has it by now, or has ended it. What befalls a cell
+        that a scheduler changed says nothing of the cell as it is declared."""
+        if self._scheduler == PBT and status == "failed":
+            status, reason = "pruned", f"explored by {PBT}: {reason}"
         holder = self._lease.claim(cell.id)
         if holder is not None:
             self._held(cell, holder)
@@ -231,8 +263,8 @@ class Watcher(tune.Callback):  # type: ignore[misc]
         self._journal.cell_ended(cell, result)
 
 
-class StopsWithTheStore(tune.Stopper):  # type: ignore[misc]
-    """Ends all trials once the watcher has seen the store fail."""
+class StopsInTime(tune.Stopper):  # type: ignore[misc]
+    """Ends all trials once the time is up or the watcher has seen the store fail."""
 
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
@@ -242,8 +274,8 @@ class StopsWithTheStore(tune.Stopper):  # type: ignore[misc]
         return False
 
     def stop_all(self) -> bool:
-        """Whether the store has failed."""
-        return self._watcher.unavailable is not None
+        """Whether the sweep must stop."""
+        return self._watcher.must_stop
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
         """As the watcher's."""

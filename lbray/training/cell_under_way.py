@@ -145,7 +145,14 @@ class CellUnderWay:
         )
 
     def failure(self, problem: Exception) -> Result:
-        """The result of a cell that cannot be trained to its end."""
+        """The result of a cell that cannot be trained to its end.
+
+        Raises:
+            Exception: the same, where this process cannot use its device any more: all further
+                cells would fail here.
+        """
+        if _is_of_the_device(problem):
+            raise problem
         reason = _reason(problem)
         return Result(id=self.cell.id, status="failed", reason=reason, provenance=self._how)
 
@@ -195,6 +202,11 @@ class CellUnderWay:
         progress = self.progress
         state = {"epoch": progress.best_epoch, "val/acc": progress.best_accuracy}
         progress.best_sha256 = self._files.write_best(self.trainer.weights(), state)
+
+
+def _is_of_the_device(problem: Exception) -> bool:
+    """Whether a GPU failed, as it does by an assertion, after which its process cannot use it."""
+    return type(problem).__name__ == "AcceleratorError" or str(problem).startswith("CUDA error")
 
 
 def _reason(problem: Exception) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 from lbray.errors import Diverged, StoreUnavailable
 from lbray.spec import Cell
@@ -47,8 +49,8 @@ def run_cell(
     Raises:
         StoreUnavailable: there is no result, or another sweep makes it; the cell continues when it
             is run again.
-        Exception: in a process group, what went wrong in this process alone. The others wait for
-            it until the group is ended, and there is no result.
+        Exception: what the reporter raised; or, in a process group, what went wrong in this process
+            alone. The others wait for it until the group is ended, and there is no result.
     """
     workers, reporter = Workers.current(), reporter or Silent()
     existing = store.final_result(cell.id)
@@ -63,17 +65,27 @@ def run_cell(
         workers=workers,
         claims=claims,
     )
-    try:
-        under_way.begin()
-        while (result := under_way.result()) is None:
-            metrics = under_way.trainer.run_epoch(under_way.progress.epochs)
-            under_way.add(metrics)
-            if reporter.epoch(metrics):
-                return None
-    except StoreUnavailable:
-        raise
-    except Exception as problem:
-        if workers.count > 1 and not isinstance(problem, Diverged):  # that befalls all at once
+    epochs = _epochs(under_way)
+    while True:
+        try:
+            metrics = next(epochs)
+        except StopIteration as end:
+            return under_way.finish(end.value)
+        except StoreUnavailable:
             raise
-        result = under_way.failure(problem)
-    return under_way.finish(result)
+        except Exception as problem:
+            if workers.count > 1 and not isinstance(problem, Diverged):  # that befalls all at once
+                raise
+            return under_way.finish(under_way.failure(problem))
+        if reporter.epoch(metrics):
+            return None
+
+
+def _epochs(under_way: CellUnderWay) -> Generator[dict[str, Any], None, Result]:
+    """Train a cell: the metrics of each epoch, and in the end the result."""
+    under_way.begin()
+    while (result := under_way.result()) is None:
+        metrics = under_way.trainer.run_epoch(under_way.progress.epochs)
+        under_way.add(metrics)
+        yield metrics
+    return result

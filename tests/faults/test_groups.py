@@ -1,4 +1,4 @@
-"""Workers of a group that die while they share the batches of a cell."""
+"""Processes of a group that die while its workers share the batches of a cell."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from lbray.store import Store
 pytestmark = pytest.mark.faults
 
 
-@pytest.mark.parametrize("victim", ["a worker that leads", "another worker"])
-def test_a_worker_of_a_group_is_killed(
+@pytest.mark.parametrize("victim", ["a worker that leads", "another worker", "its trial"])
+def test_a_process_of_a_group_is_killed(
     declared: Experiment, results: Store, undisturbed_in_groups, tmp_path: Path, victim: str
 ):
     watched = Watched(declared, results)
@@ -25,7 +25,9 @@ def test_a_worker_of_a_group_is_killed(
     workers = driver.descendants("RayTrainWorker")
     assert len(workers) == 2
     watched.remember()
-    os.kill(workers[0 if victim == "a worker that leads" else 1], signal.SIGKILL)
+    (trial,) = driver.descendants("ImplicitFunc")
+    victims = {"a worker that leads": workers[0], "another worker": workers[1], "its trial": trial}
+    os.kill(victims[victim], signal.SIGKILL)
     code, _, messages = driver.ended()
     assert code == 0, messages
     watched.assert_kept()

@@ -64,11 +64,14 @@ def test_a_path_of_lambda_is_told_by_its_turns():
 @pytest.mark.parametrize(
     ("name", "changes", "executor", "sentence"),
     [
-        ("asha", {}, "fused", "which ends single cells, but --executor is fused"),
+        ("asha", {}, "fused", "which ends single processes, but --executor is fused"),
+        ("median", {}, "ddp", "which ends single processes, but --executor is ddp"),
         ("ashes", {}, "actor", "unknown scheduler 'ashes'; did you mean 'asha'"),
         ("asha", {"dataset": "fashion_mnist"}, "actor", "the cells are of 2 datasets"),
         ("pbt", {"backbone": "resnet18"}, "actor", "the cells are of 2 backbones (cnn, resnet18)"),
         ("pbt", {"loss": "baseline", "lambda": 0.0}, "actor", "1 of the cells are baselines"),
+        ("pbt", {"loss": "triplet"}, "actor", "the cells are of 2 losses (magnet, triplet)"),
+        ("pbt", {"lambda_schedule": "learned"}, "actor", "but lambda_schedule is learned"),
         ("pbt", {}, "ddp", "--executor is ddp; it must be actor then"),
     ],
 )

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+from functools import partial
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from torch import Tensor, nn
 
 from lbray.errors import StoreUnavailable
 from lbray.store import CellFiles, Lease, Store
-from lbray.training import cell_under_way, run_cell, trainer
+from lbray.training import cell_under_way, run_cell, run_cells, trainer
 from lbray.training.evaluate import evaluate
 
 
@@ -391,6 +393,35 @@ def test_a_disk_that_damages_them_again_fails_the_cell(store: Store):
     result = run_cell(CELL, store, reporter=Damaging(store, CELL.max_epochs - 1, times=2))
     assert result.status == "failed"
     assert "best.safetensors: it does not match its checksum" in result.reason
+
+
+def test_a_reporter_that_fails_is_no_fault_of_the_cell(store: Store):
+    class Gone:
+        def epoch(self, metrics: dict[str, float]) -> bool:
+            raise ConnectionError("who was told has died")
+
+    with pytest.raises(ConnectionError):
+        run_cell(CELL, store, reporter=Gone())
+    assert store.result(CELL.id) is None
+    assert len(store.cell(CELL.id).history()) == 1
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_a_gpu_that_failed_ends_the_process_and_no_cell(
+    store: Store, monkeypatch: pytest.MonkeyPatch, lanes: int
+):
+    """All further cells would fail in a process whose device asserted something."""
+
+    def fails(*_: object, **__: object) -> None:
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+    monkeypatch.setattr(trainer.Trainer, "run_epoch", fails)
+    monkeypatch.setattr(import_module("lbray.training.run_cells"), "run_epochs", fails)
+    cells = [CELL, small_cell(seed=9)]
+    trained = partial(run_cells, cells, lanes=lanes) if lanes > 1 else partial(run_cell, CELL)
+    with pytest.raises(RuntimeError, match="CUDA error"):
+        trained(store=store)
+    assert [store.result(cell.id) for cell in cells] == [None, None]
 
 
 def test_a_cell_that_another_sweep_took_before_it_began_is_left_alone(store: Store):
