@@ -202,7 +202,7 @@ def test_a_corrupt_image_is_refused_by_name(call, tmp_path: Path):
         ),
         (
             ["sweep", "good.yaml", "--executor", "fused", "--scheduler", "asha"],
-            "--scheduler is asha, which ends single cells, but --executor is fused",
+            "--scheduler is asha, which ends single processes, but --executor is fused",
         ),
         (["losses", "magent"], "unknown loss 'magent'; did you mean 'magnet'?"),
         (["losses", "pml:Circleloss"], "did you mean 'CircleLoss'?"),
