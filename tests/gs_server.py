@@ -41,7 +41,8 @@ def gs_bucket() -> Iterator[Bucket]:
 
 
 class _Answers(BaseHTTPRequestHandler):
-    """As the real one, it has no generation of an object but the last."""
+    """As the real one's, to who may write objects and no more: there is no generation of an object
+    but the last, and the bucket itself is not shown."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -56,6 +57,8 @@ class _Answers(BaseHTTPRequestHandler):
         [(bucket, name)] = re.findall(r"/b/([^/]+)(?:/o/?)?(.*)", url.path)
         if bucket != "bucket":
             self.fail(404, "The specified bucket does not exist.")
+        elif url.path.endswith("/b/bucket"):
+            self.fail(403, "storage.buckets.get denied.")
         elif url.path.startswith("/upload/"):
             self.upload(asked, body)
         elif name:

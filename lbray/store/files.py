@@ -196,6 +196,14 @@ class Files:
         """What opens the files, for libraries that write files of their own at a `path`."""
         return self._system
 
+    def offer_folder(self, name: str) -> None:
+        """Have a folder that other libraries may write into. In GCS they would first ask for the
+        bucket, which those who may only write objects may not see, were its first folder not
+        there."""
+        first = "/".join(self.path(name).split("/")[:2])
+        if self._system.type_name == "gcs":
+            self._patiently(lambda: self._system.create_dir(first, recursive=False))
+
     def delete_folder(self, name: str) -> None:
         """Remove a folder and all that is in it, if it is there. What a writer who is still at work
         puts there meanwhile may stay."""

@@ -19,7 +19,7 @@ from lbray.errors import StoreUnavailable
 from lbray.monitor import Board, Display
 from lbray.planning import Placement, Plan, reopen
 from lbray.spec import Cell, Experiment
-from lbray.store import Lease, Result, Store
+from lbray.store import Lease, Result, Store, scratch
 from lbray.sweep import actor, ddp, fused, population
 from lbray.sweep.journal import Journal
 from lbray.sweep.queue import Queue
@@ -131,6 +131,7 @@ def sweep(
         ):
             journal = Journal(store.event_log(experiment.name), board, display, lease.id)
             journal.sweep_started(plan, placement, lease.others())
+            store.files.offer_folder(scratch(lease.id))
             root = None if data_root is None else str(data_root)
             run = _Run(
                 Task(store.location, lease.id, root, placement),

@@ -168,6 +168,18 @@ def test_with_a_key_that_is_none_a_store_is_refused_at_once(
         files.read("x")
 
 
+def test_others_may_write_into_a_folder_that_is_offered(location: str):
+    files = Files(location)
+    files.offer_folder("scratch-0123")
+    path = files.path("scratch-0123/sweep/trial")
+    files.filesystem.create_dir(path)
+    with files.filesystem.open_output_stream(f"{path}/x") as stream:
+        stream.write(b"1")
+    assert files.read("scratch-0123/sweep/trial/x") == b"1"
+    files.delete_folder("scratch-0123")
+    assert files.list("scratch-0123") == []
+
+
 def test_a_file_that_is_replaced_while_it_is_read_is_there(location: str):
     """Such as a lease: were it not, the sweep would be taken for dead."""
     files, ended = Files(location), threading.Event()
