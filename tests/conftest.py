@@ -34,6 +34,12 @@ def real_images() -> str:
     return "digits" if found["fashion_mnist"].startswith("not found") else "fashion_mnist"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole sweeps first: what takes longest is not to be what the last of several processes is
+    still at."""
+    items.sort(key=lambda item: "sweep" not in item.path.parts)
+
+
 def pytest_report_header() -> str:
     where = {row.name: row.where for row in data.catalogue()}["fashion_mnist"]
     return f"Fashion-MNIST: {where}"

@@ -9,23 +9,11 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-
-@dataclass(frozen=True)
-class Bucket:
-    """A bucket on a server at a port of this machine."""
-
-    port: int
-    name: str = "bucket"
-
-    def uri(self, folder: str, port: int | None = None) -> str:
-        """A store in the bucket; perhaps by way of another port."""
-        server = f"scheme=http&endpoint_override=127.0.0.1:{port or self.port}"
-        return f"gs://anonymous@{self.name}/{folder}?{server}&retry_limit_seconds=2"
+from bucket import Bucket
 
 
 @contextlib.contextmanager
@@ -35,7 +23,8 @@ def gs_bucket() -> Iterator[Bucket]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
         try:
-            yield Bucket(int(process.stdout.readline()))
+            port = int(process.stdout.readline())
+            yield Bucket("gs://anonymous@", "retry_limit_seconds=2", port)
         finally:
             process.kill()
 

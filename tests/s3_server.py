@@ -12,9 +12,9 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 import pytest
+from bucket import Bucket
 
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -87,20 +87,6 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@dataclass(frozen=True)
-class Bucket:
-    """A bucket on a server at a port of a host."""
-
-    host: str
-    port: int
-    name: str = "bucket"
-
-    def uri(self, folder: str, port: int | None = None) -> str:
-        """A store in the bucket, as a user would write it; perhaps by way of another port."""
-        server = f"{self.host}:{port or self.port}"
-        return f"s3://{self.name}/{folder}?scheme=http&endpoint_override={server}&region=us-east-1"
-
-
 @contextlib.contextmanager
 def s3_bucket(host: str = "127.0.0.1", **environment: str) -> Iterator[Bucket]:
     """An empty bucket on a server at an address of this machine. This process, and those that it
@@ -108,7 +94,7 @@ def s3_bucket(host: str = "127.0.0.1", **environment: str) -> Iterator[Bucket]:
     with pytest.MonkeyPatch.context() as patch, _server(host, environment) as port:
         for name, value in CREDENTIALS.items():
             patch.setenv(name, value)
-        bucket = Bucket(host, port)
+        bucket = Bucket("s3://", "region=us-east-1", port, host)
         request = urllib.request.Request(f"http://{host}:{port}/{bucket.name}", method="PUT")
         urllib.request.urlopen(request, timeout=10).close()
         yield bucket

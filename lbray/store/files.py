@@ -60,6 +60,7 @@ class Files:
                 f"or gs://bucket/path ({problem})."
             ) from None
         self.is_local = isinstance(self._system, fs.LocalFileSystem)
+        self._in_gcs = self._system.type_name == "gcs"
         if self.is_local:
             self._root = os.path.realpath(self._root)
         # a disk that fails or is full does so at once and stays so
@@ -73,19 +74,18 @@ class Files:
     def _read(self, path: str, position: int) -> bytes | None:
         # to seek in an object of GCS is to ask for one state of it three times: if it is replaced
         # meanwhile, there is said to be none; a stream asks once
-        in_gcs = self._system.type_name == "gcs"
         try:
-            if in_gcs:
+            if self._in_gcs:
                 stream = self._system.open_input_stream(path, compression=None)
             else:
                 stream = self._system.open_input_file(path)
         except (FileNotFoundError, NotADirectoryError):
             return None
         with stream:
-            if not in_gcs:
+            if not self._in_gcs:
                 stream.seek(position)
             content: bytes = stream.read()
-        return content[position:] if in_gcs else content
+        return content[position:] if self._in_gcs else content
 
     def write(self, name: str, content: bytes) -> None:
         """Replace a file as a whole: a reader sees the old content or the new, never a part."""
@@ -201,7 +201,7 @@ class Files:
         bucket, which those who may only write objects may not see, were its first folder not
         there."""
         first = "/".join(self.path(name).split("/")[:2])
-        if self._system.type_name == "gcs":
+        if self._in_gcs:
             self._patiently(lambda: self._system.create_dir(first, recursive=False))
 
     def delete_folder(self, name: str) -> None:

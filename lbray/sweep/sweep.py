@@ -189,6 +189,13 @@ class _Run:
         return cells
 
     def _fit(self, cells: Sequence[Cell]) -> None:
+        try:
+            self._tuner(cells).fit()
+        except Exception:
+            if self.watcher.unavailable is None:  # else Tune fails as well, for the same reason
+                raise
+
+    def _tuner(self, cells: Sequence[Cell]) -> tune.Tuner:
         placement = self.task.placement
         self.watcher.groups = groups = _groups(cells, placement)
         packed = [pack(group) for group in groups]
@@ -204,7 +211,7 @@ class _Run:
         if self.limits.scheduler is not None:
             scheduler = build_scheduler(self.limits.scheduler, cells, placement.executor)
         trainable = tune.with_parameters(train, task=self.task, groups=packed)
-        tuner = tune.Tuner(
+        return tune.Tuner(
             tune.with_resources(trainable, resources),
             param_space=space,
             tune_config=tune.TuneConfig(
@@ -222,11 +229,6 @@ class _Run:
                 **self.task.scratch,
             ),
         )
-        try:
-            tuner.fit()
-        except Exception:
-            if self.watcher.unavailable is None:  # else Tune fails as well, for the same reason
-                raise
 
 
 def _groups(cells: Sequence[Cell], placement: Placement) -> list[tuple[Cell, ...]]:

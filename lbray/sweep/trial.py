@@ -20,8 +20,6 @@ GROUP = "group"
 stores the whole config with each report, so the cells themselves do not stand there."""
 ONE_BY_ONE = "one_by_one"
 """The name under which ids of cells may stand that are not to be trained beside others."""
-
-
 PLACED = "placement_group"
 """The name in a report under which the id stands of what a worker group has of the machines."""
 

@@ -11,8 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from bucket import Bucket
 from gs_server import gs_bucket
-from s3_server import Bucket, Road, s3_bucket
+from s3_server import Road, s3_bucket
 from small_cells import small_cell
 
 from lbray.errors import InputError, StoreUnavailable
