@@ -180,11 +180,10 @@ def _epochs_to_baseline(timed: pd.DataFrame) -> str:
     horizon = timed["horizon"].iloc[0]
     until = "" if math.isnan(horizon) else f" to the first {horizon:g} epochs"
     return (
-        f"{said}; in brackets how many cells stopped before they did. These are censored: the mean "
-        f"is restricted (Kaplan-Meier){until}, not averaged over the others. Of these {censored}, "
-        f"{censored - exhausted} stopped because they no longer improved, where the mean errs in "
-        f"their favour, and {exhausted} because max_epochs ({timed['max_epochs'].iloc[0]}) was "
-        "over, where it favours none."
+        f"{said}; in brackets how many cells never did. These are censored: the mean is restricted "
+        f"(Kaplan-Meier){until}, not averaged over the others. Of these {censored}, "
+        f"{censored - exhausted} stopped early, as they no longer improved, which flatters the "
+        f"mean, and {exhausted} with max_epochs ({timed['max_epochs'].iloc[0]})."
     )
 
 
@@ -215,7 +214,9 @@ def _of_means(
     rows = _rows(
         group,
         columns,
-        lambda row, column: _number(row["mean"], row["half_width"], column, "z") + _censored(row),
+        lambda row, column: _with_censored(
+            row, _number(row["mean"], row["half_width"], column, "z")
+        ),
         "n",
     )
     return Table(
@@ -235,7 +236,11 @@ def _differences(title: str, group: pd.DataFrame) -> Table:
     rows = _rows(
         paired,
         COLUMNS,
-        lambda row, column: _number(row["difference"], row["difference_half_width"], column, "+z"),
+        lambda row, column: (
+            "–"
+            if _beyond(row)
+            else _number(row["difference"], row["difference_half_width"], column, "+z")
+        ),
         "pairs",
     )
     notes = ["Mean of the paired differences ± half-width of their 95% t-interval."]
@@ -368,8 +373,16 @@ def _plain(value: float, form: str) -> str:
     return "–" if math.isnan(value) else format(value, form)
 
 
-def _censored(row: pd.Series) -> str:
-    return f" ({row['censored']} of {row['n']})" if row["censored"] else ""
+def _beyond(row: pd.Series) -> bool:
+    """Whether something is only known not to have happened to any of a row's cells."""
+    return bool(row["censored"] and row["censored"] == row["n"])
+
+
+def _with_censored(row: pd.Series, mean: str) -> str:
+    """A mean, with to how many cells it had not happened."""
+    if not row["censored"]:
+        return mean
+    return f"{'> ' if _beyond(row) else ''}{mean} ({row['censored']} of {row['n']} not)"
 
 
 def _titles(group: pd.DataFrame, columns: Mapping[str, Column]) -> list[str]:

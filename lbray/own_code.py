@@ -63,7 +63,7 @@ def blamed(sentence: str) -> Iterator[None]:
 
 def where() -> str:
     """Where `load` looks, to be told when it found nothing."""
-    return f"{Path.cwd()} or in the packages that are installed"
+    return f"{Path.cwd()}, where lbray was started, or in the packages that are installed"
 
 
 def reason(problem: BaseException) -> str:

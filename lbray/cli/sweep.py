@@ -207,12 +207,13 @@ def _dry_run(declared: Experiment, planned: Plan, artefacts: Store, options: dic
         each = placement.cell_seconds(estimated.per_cell) * placement.devices_per_cell
         hours, cost = len(cells) * each / 3600, options["price_per_hour"]
         wall = placement.sweep_seconds(len(cells), estimated.per_cell)
-        measured = estimated.kinds - estimated.stored
+        rates = [f"by finished cells for {estimated.stored} of {estimated.kinds} kinds of cells"]
+        if tried := estimated.kinds - estimated.stored:
+            rates.append(f"for the other {tried} by a few batches, as if no cell stopped early")
         click.echo(
             f"about {duration(wall)}, {hours:.3g} device-hours"
             + (f", {hours * cost:.2f} at {cost:g} per hour" if cost is not None else "")
-            + f" (by finished cells for {estimated.stored} of {estimated.kinds} kinds of cells; "
-            f"for the other {measured}, at most: every epoch counts there)",
+            + f" ({'; '.join(rates)})",
             err=True,
         )
         if estimated.by_baselines:

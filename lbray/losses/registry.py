@@ -314,7 +314,9 @@ def made_by(name: str) -> Callable[..., nn.Module]:
     if name.startswith(pml.PREFIX):
         return pml.factory(name.removeprefix(pml.PREFIX))
     if ":" not in name:
-        raise InputError.unknown("loss", name, ["baseline", *names(), "MODULE:ATTRIBUTE"])
+        raise InputError.unknown(
+            "loss", name, ["baseline", *names(), f"{pml.PREFIX}CLASS", "MODULE:ATTRIBUTE"]
+        )
     return _loaded(name, lambda: own_code.load(name))
 
 

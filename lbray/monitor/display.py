@@ -57,8 +57,9 @@ class Display:
         elif kind == "done":
             metrics = event["metrics"]
             outcome = (
-                f"validation {metrics['val/acc'] or 0:.2%} at epoch {metrics['epochs/best']:.0f} "
-                f"of {metrics['epochs/stopped']:.0f}, {duration(event['seconds'])}"
+                f"best validation {metrics['val/acc'] or 0:.2%} at epoch "
+                f"{metrics['epochs/best']:.0f} of {metrics['epochs/stopped']:.0f}, "
+                f"{duration(event['seconds'])}"
             )
         elif kind in OUTCOMES:
             outcome = f"{kind.upper()}: {event['reason']}"

@@ -242,7 +242,7 @@ def test_cells_that_never_reach_the_baseline_are_censored(recorded: Store):
     assert boost["mean"] == 30
     assert magnet["difference"] == pytest.approx(magnet["mean"] - baseline["mean"])
     text = tables.as_text(tables.tables(summary))
-    assert "30.0 (3 of 3)" in text
+    assert "> 30.0 (3 of 3 not)" in text
     assert "restricted (Kaplan-Meier)" in text
     assert text.count("Epochs to baseline has no t-interval") == 2
 
@@ -250,8 +250,8 @@ def test_cells_that_never_reach_the_baseline_are_censored(recorded: Store):
 @pytest.mark.parametrize(
     ("max_epochs", "sentence"),
     [
-        (30, "Of these 7, 0 stopped because they no longer improved"),
-        (31, "Of these 7, 7 stopped because they no longer improved"),
+        (30, "Of these 7, 0 stopped early"),
+        (31, "Of these 7, 7 stopped early"),
     ],
 )
 def test_why_censored_cells_stopped_is_counted(recorded: Store, max_epochs: int, sentence: str):
@@ -265,7 +265,7 @@ def test_why_censored_cells_stopped_is_counted(recorded: Store, max_epochs: int,
     )
     notes = " ".join(tables.tables(analysis.summarise(frame))[0].notes)
     assert sentence in notes
-    assert f"{7 * (max_epochs == 30)} because max_epochs ({max_epochs}) was over" in notes
+    assert f"{7 * (max_epochs == 30)} with max_epochs ({max_epochs})" in notes
 
 
 def test_a_column_that_every_cell_fills_speaks_of_none_that_stopped(recorded: Store):

@@ -174,7 +174,7 @@ def test_away_from_a_terminal_there_is_a_line_per_cell():
             display.show(each)
     lines = page.getvalue().splitlines()
     assert lines[0].startswith(
-        "[2/5] digits cnn magnet λ=0.5 seed=1: validation 75.00% at epoch 2 of 3, 5 s; about"
+        "[2/5] digits cnn magnet λ=0.5 seed=1: best validation 75.00% at epoch 2 of 3, 5 s; about"
     )
     assert lines[1].startswith("[3/5] digits cnn magnet λ=0.5 seed=2: FAILED: the loss is nan")
     assert "seed=3: is being run by another sweep (b on there)" in lines[2]
