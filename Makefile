@@ -28,9 +28,10 @@ demo: setup
 	$(BIN)/lbray analyze quickstart --store $(STORE) --out $(STORE)/analysis/quickstart \
 	    --maps none
 
-# a process more than there are cores, as whole sweeps wait for processes that start
+# a process more than there are cores, as whole sweeps wait for processes that start; these come first
 test: setup
-	$(BIN)/python -m pytest --numprocesses $$(($$(nproc) < 4 ? $$(nproc) + 1 : 4)) --dist worksteal
+	$(BIN)/python -m pytest --numprocesses $$(($$(nproc) < 4 ? $$(nproc) + 1 : 4)) \
+	    --dist loadfile --no-loadscope-reorder
 
 # processes, nodes and stores that die for real: about half an hour
 test-faults: setup
