@@ -80,10 +80,11 @@ def summarise(frame: pd.DataFrame) -> pd.DataFrame:
 
         For ``epochs/to_baseline`` the mean is the restricted mean up to `horizon`, the last epoch
         to which each of the setting's treatments is known (`known_until`), `difference` is that of
-        two such means, `censored` counts the cells that never got there, `exhausted` those of them
-        that had trained for `max_epochs` (the others stopped before), and what would need an
-        interval is NaN. `horizon` is NaN where all treatments are known to the end: without
-        censored cells the means are plain. Of other metrics both counts are 0 and `horizon` is NaN.
+        two such means (NaN where no cell got there, as such a mean is only a lower bound),
+        `censored` counts the cells that never got there, `exhausted` those of them that had trained
+        for `max_epochs` (the others stopped before), and what would need an interval is NaN.
+        `horizon` is NaN where all treatments are known to the end: without censored cells the means
+        are plain. Of other metrics both counts are 0 and `horizon` is NaN.
     """
     rows: list[dict[str, object]] = []
     for setting, cells in frame.groupby(SETTING, dropna=False, sort=False):
@@ -165,13 +166,13 @@ def _epochs_to_baseline(
     own = mean(present)
     paired = baseline[baseline.index.isin(present["seed"]) & baseline[EPOCHS].notna()]
     is_baseline = bool((group["loss"] == "baseline").all())
+    beyond = len(censored) == len(present)
+    difference = math.nan if is_baseline or beyond else own - mean(paired)
     return {
         "metric": EPOCHS,
         **_means(
             Interval(len(present), own, math.nan),
-            Interval(0, math.nan, math.nan)
-            if is_baseline
-            else Interval(len(paired), own - mean(paired), math.nan),
+            Interval(0 if is_baseline else len(paired), difference, math.nan),
         ),
         "g": math.nan,
         "p": math.nan,

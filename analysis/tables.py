@@ -236,11 +236,7 @@ def _differences(title: str, group: pd.DataFrame) -> Table:
     rows = _rows(
         paired,
         COLUMNS,
-        lambda row, column: (
-            "–"
-            if _beyond(row)
-            else _number(row["difference"], row["difference_half_width"], column, "+z")
-        ),
+        lambda row, column: _number(row["difference"], row["difference_half_width"], column, "+z"),
         "pairs",
     )
     notes = ["Mean of the paired differences ± half-width of their 95% t-interval."]
@@ -373,16 +369,12 @@ def _plain(value: float, form: str) -> str:
     return "–" if math.isnan(value) else format(value, form)
 
 
-def _beyond(row: pd.Series) -> bool:
-    """Whether something is only known not to have happened to any of a row's cells."""
-    return bool(row["censored"] and row["censored"] == row["n"])
-
-
 def _with_censored(row: pd.Series, mean: str) -> str:
     """A mean, with to how many cells it had not happened."""
     if not row["censored"]:
         return mean
-    return f"{'> ' if _beyond(row) else ''}{mean} ({row['censored']} of {row['n']} not)"
+    at_least = "> " if row["censored"] == row["n"] else ""
+    return f"{at_least}{mean} ({row['censored']} of {row['n']} not)"
 
 
 def _titles(group: pd.DataFrame, columns: Mapping[str, Column]) -> list[str]:

@@ -240,6 +240,7 @@ def test_cells_that_never_reach_the_baseline_are_censored(recorded: Store):
     assert baseline["mean"] == pytest.approx((9 + 10 + 10) / 3)
     assert magnet["mean"] == pytest.approx((30 + 9 + 10) / 3, abs=0.7)
     assert boost["mean"] == 30
+    assert math.isnan(boost["difference"])
     assert magnet["difference"] == pytest.approx(magnet["mean"] - baseline["mean"])
     text = tables.as_text(tables.tables(summary))
     assert "> 30.0 (3 of 3 not)" in text

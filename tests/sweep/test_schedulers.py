@@ -50,9 +50,8 @@ def test_what_a_scheduler_ended_is_in_no_table_until_a_sweep_without_one_trains_
     assert set(analysis.left_out(analysis.load(store, "grid"))) == pruned
     assert not plan(declared.cells(), store, keep_pruned=True).missing
     assert {cell.id for cell in plan(declared.cells(), store).missing} == pruned
-    if name == "asha":
-        assert run(declared, store, actors(2)).count("done") == 4
-        assert len(analysis.load(store, "grid")) == 4
+    assert run(declared, store, actors(2)).count("done") == 4
+    assert len(analysis.load(store, "grid")) == 4
     assert not left_behind(store)
 
 
