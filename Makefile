@@ -1,4 +1,4 @@
-# `make demo` and `make test` need Python (3.11 or newer) and make, nothing else.
+# `make demo` and `make test` need Python (3.11 or newer, with venv), make and a network for pip.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -33,7 +33,7 @@ test: setup
 	$(BIN)/python -m pytest --numprocesses $$(($$(nproc) < 4 ? $$(nproc) + 1 : 4)) \
 	    --dist loadfile --no-loadscope-reorder
 
-# processes, nodes and stores that die for real: about half an hour
+# processes, nodes and stores that die for real: some 20 minutes
 test-faults: setup
 	$(BIN)/python -m pytest -m faults --timeout 1200
 

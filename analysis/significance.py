@@ -8,7 +8,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-_EXACT = 16
+EXACT = 16
 """Up to so many pairs, all sign patterns are looked at."""
 _DRAWS = 100_000
 
@@ -29,7 +29,7 @@ def sign_flip_p(differences: ArrayLike) -> float:
     seen = _present(differences)
     if not len(seen):
         return math.nan
-    if len(seen) <= _EXACT:
+    if len(seen) <= EXACT:
         signs = np.array(list(itertools.product((1, -1), repeat=len(seen))))
     else:
         drawn = np.random.default_rng(0).choice((1, -1), size=(_DRAWS, len(seen)))
@@ -41,7 +41,7 @@ def sign_flip_p(differences: ArrayLike) -> float:
 
 def smallest_p(n: int) -> float:
     """The smallest p that `sign_flip_p` can give for n pairs, 2¹⁻ⁿ: 0.0625 for five seeds."""
-    return min(1.0, 2.0 ** (1 - n)) if n <= _EXACT else 1 / (_DRAWS + 1)
+    return min(1.0, 2.0 ** (1 - n)) if n <= EXACT else 1 / (_DRAWS + 1)
 
 
 def holm(ps: ArrayLike) -> NDArray[np.float64]:

@@ -73,7 +73,7 @@ def summarise(frame: pd.DataFrame) -> pd.DataFrame:
         Columns: the setting, `TREATMENT`, `metric`, `n`, `mean`, `half_width` (of the 95%
         t-interval over seeds), `pairs`, `difference` and `difference_half_width` (of the paired
         differences to the baseline of the same setting and seed; NaN for the baseline itself),
-        `g` (Hedges' g of these), `p` (exact two-sided sign-flip), `smallest_p` (that so many pairs
+        `g` (Hedges' g of these), `p` (`sign_flip_p`), `smallest_p` (that so many pairs
         allow), `p_holm` (`p` adjusted for the family: all differences of one metric in one
         setting), `survives` (`p_holm` is at most 0.05), `censored`,
         `exhausted`, `horizon`, and `chosen`: whether it is the loss's λ by `chosen_treatments`.

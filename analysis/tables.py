@@ -14,6 +14,7 @@ from analysis.across import ENOUGH_RUNS, FEWEST_DATASETS, FEWEST_RUNS
 from analysis.convergence import EPOCHS
 from analysis.loss_names import shared_settings, with_short_names
 from analysis.setting import TREATMENT, of_setting
+from analysis.significance import EXACT
 from analysis.summary import OF_PAIRS, SIGNIFICANT
 from analysis.treatments import settings, treatment_name, treatments
 
@@ -276,8 +277,8 @@ def _what_n_carries(accuracy: pd.DataFrame) -> list[str]:
     reachable = float(accuracy["smallest_p"].min())
     notes = [
         "g: Hedges' g of the differences in test accuracy, in units of their own spread (d_z). "
-        "p: exact two-sided sign-flip; Holm: adjusted for the family of this table's "
-        f"{family} difference{'s' if family > 1 else ''}."
+        f"p: two-sided sign-flip, exact up to {EXACT} pairs; Holm: adjusted for the family of this "
+        f"table's {family} difference{'s' if family > 1 else ''}."
     ]
     if reachable > SIGNIFICANT:
         notes.append(

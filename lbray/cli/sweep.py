@@ -40,7 +40,9 @@ if TYPE_CHECKING:
     "train several together.",
 )
 @click.option(
-    "--actors", type=click.IntRange(1), help="Cells at a time.  [default: one per device]"
+    "--actors",
+    type=click.IntRange(1),
+    help="Processes, or with ddp groups, at a time.  [default: one per device]",
 )
 @click.option("--workers-per-cell", type=click.IntRange(1), help="Workers that share each batch.")
 @click.option(
