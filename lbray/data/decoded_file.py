@@ -10,6 +10,7 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
+from lbray import json_text
 from lbray.data.dataset import Dataset
 
 _TENSORS = ("train_images", "train_labels", "test_images", "test_labels")
@@ -25,12 +26,13 @@ def read(path: Path) -> Dataset | None:
     altered."""
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            stored = json.loads(file.metadata()["dataset"])
+            stored = json_text.parse(file.metadata()["dataset"])
             tensors = {name: file.get_tensor(name) for name in _TENSORS}
+        name, classes, source = stored["name"], tuple(stored["classes"]), stored["source"]
+        dataset = Dataset(name, classes, **tensors, source=source)
+        return dataset if dataset.fingerprint == stored["fingerprint"] else None
     except (OSError, safetensors.SafetensorError, ValueError, KeyError, TypeError):
         return None
-    dataset = Dataset(stored["name"], tuple(stored["classes"]), **tensors, source=stored["source"])
-    return dataset if dataset.fingerprint == stored["fingerprint"] else None
 
 
 def write(path: Path, dataset: Dataset) -> None:

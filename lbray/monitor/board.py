@@ -91,14 +91,14 @@ class Board:
         self.updated = datetime.fromisoformat(event["time"])
         handle = getattr(self, f"_on_{event['event']}", None)
         if handle is not None:
-            with suppress(KeyError, TypeError, ValueError):
+            with suppress(KeyError, TypeError, ValueError, AttributeError):
                 handle(event)
 
     def seconds_left(self, now: datetime | None = None) -> float | None:
         """An estimate from the cells that are finished, or from epochs before the first is; None
         before the first epoch. Early stopping makes it an upper bound as a rule."""
         now = now or datetime.now(UTC)
-        waiting = len(self.missing) - len(self.running)
+        waiting = len(self.cells) - self.finished - len(self.running)  # counted at each event
         timed = [run for run in self.running.values() if "time/epoch_s" in run.metrics]
         if self._seconds:
             per_cell = sum(self._seconds) / len(self._seconds)
@@ -135,14 +135,15 @@ class Board:
         }
 
     def _on_sweep_started(self, event: Mapping[str, Any]) -> None:
-        self.state = "running"
-        self.executor, self.at_once = event["executor"], event["at_once"]
-        self.cells = event["cells"]
-        self._seconds = []
         # of those that were heard of before, others may have been killed
-        self._keep(self.sweeps.intersection(event["others"]) | {event["sweep"]})
-        self.outcomes = {status: dict(event[status]) for status in OUTCOMES}
-        self.best = {loss: Best(**best) for loss, best in event["best"].items()}
+        sweeps = self.sweeps.intersection(event["others"]) | {event["sweep"]}
+        cells = [str(cell) for cell in event["cells"]]
+        outcomes = {status: dict(event[status]) for status in OUTCOMES}
+        best = {loss: Best(**best) for loss, best in event["best"].items()}
+        self.executor, self.at_once = event["executor"], event["at_once"]
+        self.state, self.cells, self.outcomes, self.best = "running", cells, outcomes, best
+        self._seconds = []
+        self._keep(sweeps)
 
     def _on_sweep_finished(self, event: Mapping[str, Any]) -> None:
         self._sweep_ended("finished", event)
@@ -196,5 +197,8 @@ class Board:
         self._ended("pruned", event)
 
     def _ended(self, status: str, event: Mapping[str, Any]) -> None:
-        self.running.pop(event["cell"], None)
-        self.outcomes[status][event["cell"]] = event["reason"]
+        cell, reason = event["cell"], event["reason"]
+        self.running.pop(cell, None)
+        for cells in self.outcomes.values():
+            cells.pop(cell, None)
+        self.outcomes[status][cell] = reason

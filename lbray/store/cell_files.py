@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
+from lbray import json_text
 from lbray.errors import DamagedArtefact, InputError
 from lbray.spec import SCHEMA, Cell
 from lbray.store import tensor_file
@@ -42,7 +43,7 @@ class CellFiles:
         """
         content = self._read("spec.json")
         try:
-            cell = Cell.resolved(json.loads(content or b"")["settings"])
+            cell = Cell.resolved(json_text.parse(content or b"")["settings"])
         except (InputError, ValueError, KeyError, TypeError) as problem:
             raise self._damaged("spec.json", f"not a spec ({problem})") from None
         if cell.id != self.id:
@@ -104,7 +105,7 @@ class CellFiles:
         """
         content = self._read("history.jsonl") or b""
         try:
-            return [json.loads(line) for line in content.splitlines()]
+            return [json_text.parse(line) for line in content.splitlines()]
         except ValueError as problem:
             raise self._damaged("history.jsonl", str(problem)) from None
 
@@ -150,7 +151,7 @@ class CellFiles:
             key: JSON-ready; all that the scores depend on.
         """
         try:
-            kept = json.loads(self._read("scores.json") or b"{}")
+            kept = json_text.parse(self._read("scores.json") or b"{}")
             if kept.get("key") != dict(key):
                 return {}
             return {

@@ -23,6 +23,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+from lbray import json_text
 from lbray.errors import StoreUnavailable
 from lbray.store.cell_files import CellFiles
 from lbray.store.files import Files
@@ -203,7 +204,7 @@ def _living(files: Files, sweep: str) -> str | None:
     """Who a sweep is, if it is alive: its process is there, or, where that cannot be seen from
     here, its lease is valid."""
     try:
-        lease = json.loads(files.read(_lease(sweep)) or b"")
+        lease = json_text.parse(files.read(_lease(sweep)) or b"")
         described = f"process {lease['pid']} on {lease['host']}"
         if lease["machine"] is not None and lease["machine"] == _this_process()["machine"]:
             alive = lease["began"] == _began(lease["pid"])

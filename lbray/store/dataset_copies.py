@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lbray import data
+from lbray import data, json_text
 from lbray.data import Dataset, Splits
 from lbray.errors import DamagedArtefact, InputError
 from lbray.store.files import Files
@@ -52,7 +52,7 @@ class DatasetCopies:
         if content is None:
             return None
         try:
-            record = json.loads(content)
+            record = json_text.parse(content)
             fingerprint, sha256 = str(record["fingerprint"]), str(record["sha256"])
         except (ValueError, KeyError, TypeError) as problem:
             raise DamagedArtefact(f"{_record(name)}: not a dataset's copy ({problem}).") from None

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any
 
+from lbray import json_text
 from lbray.errors import StoreUnavailable
 from lbray.store.files import Files
 
@@ -115,7 +116,7 @@ def _events(lines: bytes) -> list[dict[str, Any]]:
     found = []
     for line in lines.splitlines():
         try:
-            event = json.loads(line)
+            event = json_text.parse(line)
         except ValueError:
             continue
         if _is_event(event):
@@ -126,7 +127,7 @@ def _events(lines: bytes) -> list[dict[str, Any]]:
 def _is_event(line: object) -> bool:
     try:
         return isinstance(line, dict) and bool(
-            datetime.fromisoformat(line["time"]) and line["event"]
+            datetime.fromisoformat(line["time"]).tzinfo and line["event"]
         )
     except (KeyError, TypeError, ValueError):
         return False

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from lbray import json_text
 from lbray.errors import DamagedArtefact, InputError
 from lbray.spec import Cell, Experiment
 from lbray.store.cell_files import CellFiles
@@ -93,7 +94,7 @@ class Store:
             shown = f"{', '.join(known) or 'none yet'} (in the store '{self.location}')"
             raise InputError.unknown("experiment", name, known, shown)
         try:
-            record = json.loads(content)
+            record = json_text.parse(content)
             if not isinstance(record["cells"], list):
                 raise TypeError("its cells are not a list")
         except (ValueError, KeyError, TypeError) as problem:

@@ -15,6 +15,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from lbray import json_text
 from lbray.errors import DamagedArtefact
 
 _ENTRY = "lbray"
@@ -42,9 +43,9 @@ def unpack(content: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         tensors = safetensors.torch.load(content)
         header_bytes = int.from_bytes(content[:8], "little")
-        header = json.loads(content[8 : 8 + header_bytes])
-        digest, text = json.loads(header["__metadata__"][_ENTRY])
-        state = json.loads(text)
+        header = json_text.parse(content[8 : 8 + header_bytes])
+        digest, text = json_text.parse(header["__metadata__"][_ENTRY])
+        state = json_text.parse(text)
         intact = digest == _digest(tensors, text)
     except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as problem:
         raise DamagedArtefact(f"not a readable tensor file ({problem})") from None

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from rich.console import Console
 
 from lbray.monitor import Board, Display
@@ -157,6 +158,18 @@ def test_as_json_it_says_all_of_it():
 def test_events_of_a_later_version_change_nothing():
     board = board_after(started(), event("moon_rose", 3))
     assert board.finished == 1
+
+
+@pytest.mark.parametrize("broken", [{"cells": 3}, {"best": []}, {"done": 7}, {"others": None}])
+def test_an_event_of_another_form_changes_nothing(broken: dict):
+    board = board_after(started(), started(**({"executor": "ddp"} | broken)))
+    assert (board.executor, board.finished, len(board.cells)) == ("actor", 1, 5)
+
+
+def test_a_cell_has_one_outcome_the_last():
+    board = board_after(started(), ended("failed", 1, 3, 2.0), ended("done", 1, 9, 2.0, 0.5))
+    assert board.finished == 2
+    assert not board.outcomes["failed"]
 
 
 def test_away_from_a_terminal_there_is_a_line_per_cell():

@@ -8,13 +8,15 @@ import pickle
 from pathlib import Path
 
 import pytest
+import safetensors.torch
+import torch
 from small_cells import small_cell
 
 import analysis
 from lbray import spec
 from lbray.errors import DamagedArtefact, InputError
 from lbray.spec import Cell
-from lbray.store import Store
+from lbray.store import Lease, Store
 from lbray.training import run_cell
 
 CELL = small_cell(max_epochs=1)
@@ -48,8 +50,6 @@ def cell_folder(store: Store) -> Path:
 def test_what_is_not_ours_is_refused_and_not_run(
     trained: Store, tmp_path: Path, name: str, kind: str
 ):
-    import torch
-
     mark = tmp_path / "run"
     path = cell_folder(trained) / name
     if kind == "pickle":
@@ -67,6 +67,40 @@ def test_what_is_not_ours_is_refused_and_not_run(
     (cell_folder(trained) / "result.json").unlink()
     assert run_cell(CELL, trained).done, "it is trained anew"
     assert not mark.exists()
+
+
+DEEP = b"[" * 100_000 + b"]" * 100_000
+"""JSON, but deeper than Python can follow."""
+
+
+@pytest.mark.parametrize("name", ["spec.json", "history.jsonl", "result.json"])
+def test_deep_json_is_damage(trained: Store, name: str):
+    (cell_folder(trained) / name).write_bytes(DEEP)
+    files = trained.cell(CELL.id)
+    read = {"spec.json": files.cell, "history.jsonl": files.history, "result.json": files.result}
+    with pytest.raises(DamagedArtefact, match=name):
+        read[name]()
+
+
+def test_deep_json_in_a_sound_tensor_file_is_damage(trained: Store):
+    packed = safetensors.torch.save({"w": torch.ones(1)}, {"lbray": DEEP.decode()})
+    (cell_folder(trained) / "best.safetensors").write_bytes(packed)
+    with pytest.raises(DamagedArtefact, match="too deeply"):
+        trained.cell(CELL.id).best()
+
+
+def test_deep_json_where_a_part_of_it_will_do_is_passed_over(trained: Store):
+    (cell_folder(trained) / "scores.json").write_bytes(DEEP)
+    assert trained.cell(CELL.id).scores({}) == {}
+    trained.files.append("experiments/grid.events.jsonl", DEEP.decode())
+    trained.event_log("grid").append("sweep_started")
+    assert [event["event"] for event in trained.event_log("grid").read()] == ["sweep_started"]
+    trained.files.write("sweeps/0123456789abcdef.json", DEEP)
+    with Lease(trained.files) as lease:
+        assert lease.others() == []
+    trained.files.write("experiments/grid.json", DEEP)
+    with pytest.raises(DamagedArtefact, match="too deeply"):
+        trained.experiment_cell_ids("grid")
 
 
 def test_a_link_out_of_the_store_is_not_followed(trained: Store, tmp_path: Path):
