@@ -123,7 +123,7 @@ class Driver:
 
 def left_behind(store: Store) -> list[str]:
     """What a store has only while a sweep runs on it."""
-    passing = ("*.tmp", "resume.safetensors", "scratch-*")
+    passing = ("*.tmp", "resume-*.safetensors", "scratch-*")
     files, root = store.files.filesystem, store.files.path("cells").removesuffix("cells")
     found = files.get_file_info(FileSelector(root, allow_not_found=True, recursive=True))
     paths = [each.path.removeprefix(root) for each in found]

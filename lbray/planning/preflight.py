@@ -66,9 +66,10 @@ def preflight(plan: Plan, store: Store, data_root: Path | None, at_once: int) ->
             unshareable = f"the backbone '{backbone}' {why_not}"
     _check_losses(plan.missing, datasets, widths)
     if plan.missing:
-        # each cell keeps its best weights; while it runs, the current ones and Adam's moments too
+        # each cell keeps its best weights; while it runs, of three epochs the weights and Adam's
+        # moments too
         stored = sum(weights[cell.dataset, cell.backbone] for cell in plan.missing)
-        under_way = 3 * at_once * max(weights.values())
+        under_way = 9 * at_once * max(weights.values())
         store.files.check_writable(_BYTES_PER_WEIGHT * (stored + under_way))
     return Preflight(list(datasets.values()), unshareable)
 

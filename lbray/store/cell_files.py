@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Literal
 
@@ -18,9 +19,11 @@ from lbray.store import tensor_file
 from lbray.store.files import Files
 from lbray.store.result import Result
 
+_RESUME = re.compile(r"resume-(0|[1-9][0-9]{0,8})\.safetensors")
+
 
 class CellFiles:
-    """``cells/<id>/``: spec.json, history.jsonl, best and resume.safetensors, result.json;
+    """``cells/<id>/``: spec.json, history.jsonl, best and resume-<epochs>.safetensors, result.json;
     and ``outputs-<split>.safetensors``, ``map-<kind>.safetensors`` and ``scores.json``, an
     analysis's memory."""
 
@@ -80,7 +83,7 @@ class CellFiles:
 
     def _drop_resume_after(self, result: Result | None) -> None:
         if result is not None and result.ended:
-            self._files.delete(f"{self._folder}/resume.safetensors")
+            self.drop_resumes()
 
     def give_up(self, cell: Cell, status: Literal["failed", "pruned"], reason: str) -> Result:
         """Write the result of a cell that nobody trains any more; it may never have begun."""
@@ -131,18 +134,33 @@ class CellFiles:
             raise self._damaged("best.safetensors", "it does not match its checksum")
         return self._unpack("best.safetensors", content)
 
-    def write_resume(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
-        """Store all that a continuation needs after an epoch."""
-        self._write("resume.safetensors", tensor_file.pack(tensors, state))
+    def write_resume(
+        self, epochs: int, tensors: Mapping[str, Tensor], state: Mapping[str, Any]
+    ) -> None:
+        """Store all that a continuation needs after so many epochs."""
+        self._write(_resume(epochs), tensor_file.pack(tensors, state))
 
-    def resume(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        """What the last finished epoch left, or None at the beginning.
+    def resumes(self) -> list[int]:
+        """After how many epochs a continuation is stored, the latest first."""
+        found = map(_RESUME.fullmatch, self._files.list(self._folder))
+        return sorted((int(each[1]) for each in found if each is not None), reverse=True)
+
+    def resume(self, epochs: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """What a continuation after so many epochs needs.
 
         Raises:
-            DamagedArtefact: the file is truncated or altered.
+            DamagedArtefact: the file is missing, truncated or altered.
         """
-        content = self._read("resume.safetensors")
-        return None if content is None else self._unpack("resume.safetensors", content)
+        content = self._read(_resume(epochs))
+        if content is None:
+            raise self._damaged(_resume(epochs), "it is missing")
+        return self._unpack(_resume(epochs), content)
+
+    def drop_resumes(self, but: Collection[int] = ()) -> None:
+        """Remove what is stored for continuations, but for those after these numbers of epochs."""
+        for epochs in self.resumes():
+            if epochs not in but:
+                self._files.delete(f"{self._folder}/{_resume(epochs)}")
 
     def scores(self, key: Mapping[str, Any]) -> dict[str, float]:
         """What an analysis measured and kept under this key; nothing if it has not yet.
@@ -223,3 +241,7 @@ class CellFiles:
 
     def _damaged(self, name: str, what: str) -> DamagedArtefact:
         return DamagedArtefact(f"{self._files.location}/{self._folder}/{name}: {what}.")
+
+
+def _resume(epochs: int) -> str:
+    return f"resume-{epochs}.safetensors"

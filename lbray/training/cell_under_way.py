@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from lbray import backbones, losses, own_code
 from lbray.errors import DamagedArtefact, Diverged, InputError
@@ -84,30 +86,33 @@ class CellUnderWay:
         }
         self._how |= {**self._made_from, "dataset_source": dataset.source}
         self._workers.wait_for_each_other()  # all read what the last epoch of any left
+        for epochs in self._files.resumes():
+            with suppress(DamagedArtefact):
+                self._continue_after(epochs)
+                return
         self._start_anew()
-        try:
-            self._continue()
-        except DamagedArtefact:
-            self._start_anew()
 
     def add(self, metrics: dict[str, Any]) -> None:
         """Make an epoch of the trainer last."""
+        needed_before = self._needed()
         improved = self.progress.add(metrics)
         if self._workers.leads:
             self._still_ours()
             self._store_epoch(improved)
+            self._files.drop_resumes(but=needed_before | self._needed())
 
     def result(self) -> Result | None:
         """The result, once the last epoch is over; the test images are seen, by the best weights.
 
-        Where these were damaged since they were stored, the cell begins anew; but only once, and
-        not among several workers, who do so when they are started again.
+        Where these were damaged since they were stored, and what they could be had from too, the
+        cell begins anew; but only once, and not among several workers, who do so when they are
+        started again.
         """
         if not self.progress.exhausted(self.cell.max_epochs, self.cell.patience):
             return None
         self._workers.wait_for_each_other()  # the best weights are there for all to read
         try:
-            weights, _ = self._files.best(self.progress.best_sha256)
+            weights = self._best_weights()
         except DamagedArtefact:
             if self._began_anew or self._workers.count > 1:
                 raise
@@ -172,36 +177,70 @@ class CellUnderWay:
         self.trainer = Trainer(self.cell, self._splits, self._workers)
         self.progress = Progress()
 
-    def _continue(self) -> None:
-        resume = self._files.resume()
-        if resume is None or resume[1].get("made_from") != self._made_from:
-            return
-        tensors, state = resume
-        self.trainer.restore(tensors, state["trainer"])
-        self.progress = Progress(**state["progress"])
+    def _continue_after(self, epochs: int) -> None:
+        """Go to the end of an epoch.
+
+        Raises:
+            DamagedArtefact: an artefact of it is damaged, or made from other images or code.
+        """
+        tensors, state = self._files.resume(epochs)
+        if state.get("made_from") != self._made_from:
+            raise DamagedArtefact("it is of other images, or of another loss or backbone")
+        self._start_anew()
+        self.trainer.restore(tensors, state.get("trainer"))
+        self.progress = Progress.from_json(state.get("progress"))
         if self._workers.leads:
             self._still_ours()
         if self.progress.best_sha256 is not None:
-            self._files.best(self.progress.best_sha256)
+            self._best_weights()
         elif self._workers.leads:
             self._store_best()
         if self._workers.leads:
             self._files.write_history(self.progress.history)
 
+    def _needed(self) -> set[int]:
+        """The numbers of epochs after which what was stored is needed, should the process die now:
+        that of the last one, and of the best one, where the best weights can be had again."""
+        return {self.progress.epochs, self.progress.best_epoch + 1}
+
+    def _best_weights(self) -> dict[str, Tensor]:
+        """The best epoch's weights; where their file is damaged, as the end of that epoch has them.
+
+        Raises:
+            DamagedArtefact: that is damaged too.
+        """
+        progress = self.progress
+        try:
+            return self._files.best(progress.best_sha256)[0]
+        except DamagedArtefact as damaged:
+            try:
+                tensors, _ = self._files.resume(progress.best_epoch + 1)
+            except DamagedArtefact:
+                raise damaged from None
+            weights = Trainer.weights_in(tensors)
+            if self._workers.leads and self._write_best(weights) != progress.best_sha256:
+                raise
+            return weights
+
     def _store_epoch(self, improved: bool) -> None:
         """``resume`` comes first: the best weights can be had from it, should the process die in
-        between, but not the other way round."""
+        between, but not the other way round. What the epoch before stored stays, in case that of
+        this one is damaged."""
         tensors, trainer = self.trainer.state()
         state = {"trainer": trainer, "progress": self.progress.to_json()}
-        self._files.write_resume(tensors, {**state, "made_from": self._made_from})
+        made_from = {"made_from": self._made_from}
+        self._files.write_resume(self.progress.epochs, tensors, state | made_from)
         if improved:
             self._store_best()
         self._files.write_history(self.progress.history)
 
     def _store_best(self) -> None:
+        self.progress.best_sha256 = self._write_best(self.trainer.weights())
+
+    def _write_best(self, weights: dict[str, Tensor]) -> str:
         progress = self.progress
         state = {"epoch": progress.best_epoch, "val/acc": progress.best_accuracy}
-        progress.best_sha256 = self._files.write_best(self.trainer.weights(), state)
+        return self._files.write_best(weights, state)
 
 
 def _is_of_the_device(problem: Exception) -> bool:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from pydantic import TypeAdapter
+
+from lbray.errors import DamagedArtefact
+
 
 @dataclass
 class Progress:
@@ -42,6 +46,24 @@ class Progress:
         """Whether all epochs are done, or `patience` epochs brought no better accuracy."""
         return self.epochs >= max_epochs or self.epochs - 1 - self.best_epoch >= patience
 
+    @classmethod
+    def from_json(cls, stored: object) -> Progress:
+        """What `to_json` returned.
+
+        Raises:
+            DamagedArtefact: it is nothing that `to_json` returns.
+        """
+        try:
+            progress = _PROGRESS.validate_python(stored)
+        except ValueError as problem:
+            raise DamagedArtefact(f"not a training's progress ({problem})") from None
+        if not 0 <= progress.best_epoch < progress.epochs == len(progress.history):
+            raise DamagedArtefact("the progress of a training contradicts itself")
+        return progress
+
     def to_json(self) -> dict[str, Any]:
         """All of it as plain values."""
         return asdict(self)
+
+
+_PROGRESS = TypeAdapter(Progress)

@@ -195,32 +195,35 @@ class Trainer:
         learning_rates = [group["lr"] for group in self._optimizer.param_groups]
         return tensors, {"schedule": schedule, "learning_rates": learning_rates}
 
-    def restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+    def restore(self, tensors: dict[str, Tensor], state: Any) -> None:
         """Go back to what `state` returned.
 
         Raises:
-            DamagedArtefact: it is of another model or loss.
+            DamagedArtefact: it is of another model or loss, or nothing that `state` returns.
         """
-        self.load_weights(_below("model.", tensors))
+        self.load_weights(self.weights_in(tensors))
         self._load(self._beside_model, _below("beside_model.", tensors))
         optimizer = self._optimizer.state_dict()
-        moments: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in _below("optimizer.", tensors).items():
-            index, moment = name.split(".", 1)
-            moments.setdefault(int(index), {})[moment] = tensor
         parameters = [each for group in self._optimizer.param_groups for each in group["params"]]
-        for position, parameter in enumerate(parameters):
-            # the fused step walks parameter and moments in memory order, which must be the same
-            for name, tensor in moments.get(position, {}).items():
-                if tensor.shape == parameter.shape:
-                    moments[position][name] = torch.empty_like(parameter).copy_(tensor).detach()
-        optimizer["state"] = moments
-        for group, learning_rate in zip(
-            optimizer["param_groups"], state["learning_rates"], strict=True
-        ):
-            group["lr"] = learning_rate
+        moments = {
+            index: _moments(_below(f"optimizer.{index}.", tensors), parameter)
+            for index, parameter in enumerate(parameters)
+        }
+        optimizer["state"] = {index: each for index, each in moments.items() if each}
+        try:
+            rates = [float(rate) for rate in state["learning_rates"]]
+            schedule = {name: _number(state["schedule"][name]) for name in _SCHEDULE_STATE}
+            for group, rate in zip(optimizer["param_groups"], rates, strict=True):
+                group["lr"] = rate
+        except (KeyError, TypeError, ValueError) as problem:
+            raise DamagedArtefact(f"the state does not fit: {problem!r}") from None
         self._optimizer.load_state_dict(optimizer)
-        self._schedule.load_state_dict(state["schedule"])
+        self._schedule.load_state_dict(schedule)
+
+    @staticmethod
+    def weights_in(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What `weights` returned, from the tensors that `state` did."""
+        return _below("model.", tensors)
 
     def weights(self) -> dict[str, Tensor]:
         """The model's parameters and buffers."""
@@ -256,6 +259,31 @@ def _loss(cell: Cell, num_classes: int, width: int) -> losses.LatentLoss:
         cell.loss, cell.loss_params, num_classes=num_classes, embedding_size=width
     )
     return losses.build(cell.loss, **params)
+
+
+def _moments(stored: dict[str, Tensor], parameter: Tensor) -> dict[str, Tensor]:
+    """Adam's moments of a parameter, in whose order in memory the fused step walks them: by which
+    it would leave them, were they smaller. None before the first step.
+
+    Raises:
+        DamagedArtefact: they are not of such a parameter.
+    """
+    if not stored:
+        return {}
+    shapes = {name: tensor.shape for name, tensor in stored.items()}
+    of_parameter = parameter.shape
+    if shapes != {"step": torch.Size(), "exp_avg": of_parameter, "exp_avg_sq": of_parameter}:
+        raise DamagedArtefact(f"the state does not fit: moments of a parameter are {shapes}")
+    return {
+        name: tensor if name == "step" else torch.empty_like(parameter).copy_(tensor).detach()
+        for name, tensor in stored.items()
+    }
+
+
+def _number(value: object) -> float:
+    if not isinstance(value, (int, float)):
+        raise TypeError(value)
+    return value
 
 
 def _buffers(module: nn.Module) -> dict[str, Tensor | None]:

@@ -145,7 +145,7 @@ def test_the_tensors_of_each_file_are_those_that_are_described(store: Store, tmp
     again = Store(str(tmp_path))
     learning = small_cell(loss="pml:ProxyAnchorLoss", **{"lambda": 0.5})
     run_cell(learning, again, reporter=Interrupting())
-    tensors, state = again.cell(learning.id).resume()
+    tensors, state = again.cell(learning.id).resume(1)
     assert {f"{name.split('.')[0]}." for name in tensors} == {
         word.replace("INDEX", "").split(".")[0] + "." for word in words(described["resume"][0])
     }

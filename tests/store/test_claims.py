@@ -133,14 +133,14 @@ def test_a_sweep_killed_as_it_finished_a_cell_leaves_nothing_in_the_end(
     ended, going_on = store.cell(CELLS[0]), store.cell(CELLS[1])
     ended.finish(Result(id=CELLS[0], status="done"))
     for cell in (ended, going_on):
-        cell.write_resume({}, {})
+        cell.write_resume(1, {}, {})
         store.files.mark(f"claims/{cell.id}-0123.json")
     if lease_left:
         store.files.write("sweeps/0123.json", b"{}")
     with Lease(store.files):
         assert store.files.list("claims") == []
-    assert ended.resume() is None
-    assert going_on.resume() is not None
+    assert ended.resumes() == []
+    assert going_on.resumes() == [1]
     assert store.files.list("sweeps") == []
 
 

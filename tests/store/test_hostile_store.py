@@ -45,7 +45,7 @@ def cell_folder(store: Store) -> Path:
     return Path(store.location) / "cells" / CELL.id
 
 
-@pytest.mark.parametrize("name", ["best.safetensors", "resume.safetensors", "result.json"])
+@pytest.mark.parametrize("name", ["best.safetensors", "resume-1.safetensors", "result.json"])
 @pytest.mark.parametrize("kind", ["pickle", "torch", "huge header", "deep JSON"])
 def test_what_is_not_ours_is_refused_and_not_run(
     trained: Store, tmp_path: Path, name: str, kind: str
@@ -61,7 +61,7 @@ def test_what_is_not_ours_is_refused_and_not_run(
     else:
         path.write_bytes(b"[" * 100_000)
     files = trained.cell(CELL.id)
-    read = {"best.safetensors": files.best, "resume.safetensors": files.resume}
+    read = {"best.safetensors": files.best, "resume-1.safetensors": lambda: files.resume(1)}
     with pytest.raises(DamagedArtefact, match=name):
         read.get(name, files.result)()
     (cell_folder(trained) / "result.json").unlink()

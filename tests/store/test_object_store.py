@@ -61,7 +61,7 @@ def test_a_cell_ends_as_it_does_in_a_folder(location: str, store: Store):
     result = run_cell(cell, there)
     assert result == there.result(cell.id)
     assert there.cell(cell.id).best(result.weights_sha256)
-    assert there.cell(cell.id).resume() is None
+    assert there.cell(cell.id).resumes() == []
     assert result.weights_sha256 == run_cell(cell, store).weights_sha256
 
 

@@ -27,10 +27,16 @@ def test_a_result_is_known_only_once_it_is_written(store: Store):
 def test_a_finished_cell_keeps_no_resume_file(store: Store, tmp_path: Path):
     cell = small_cell()
     files = store.cell(cell.id)
-    files.write_resume({"w": torch.ones(2)}, {"epoch": 1})
-    assert files.resume()[1] == {"epoch": 1}
+    for epochs in (9, 10, 11):
+        files.write_resume(epochs, {"w": torch.ones(2)}, {"epoch": epochs})
+    assert files.resumes() == [11, 10, 9]
+    assert files.resume(10)[1] == {"epoch": 10}
+    files.drop_resumes(but={9, 11})
+    assert files.resumes() == [11, 9]
+    with pytest.raises(DamagedArtefact, match=r"resume-10\.safetensors: it is missing"):
+        files.resume(10)
     files.finish(Result(id=cell.id, status="done"))
-    assert files.resume() is None
+    assert files.resumes() == []
     assert [p.name for p in (tmp_path / "store/cells" / cell.id).iterdir()] == ["result.json"]
 
 

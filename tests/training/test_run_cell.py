@@ -123,7 +123,7 @@ def assert_same(store: Store, result, undisturbed) -> None:
     assert metrics(result) == metrics(reference)
     assert result.weights_sha256 == reference.weights_sha256
     assert not list(Path(store.location).rglob("*.tmp"))
-    assert not list(Path(store.location).rglob("resume.safetensors"))
+    assert not list(Path(store.location).rglob("resume-*"))
 
 
 def test_the_result_holds_what_the_artefacts_contract_says(undisturbed):
@@ -243,17 +243,75 @@ def test_a_loss_that_grows_survives_an_interruption(store: Store, tmp_path: Path
     assert interrupted.weights_sha256 == undisturbed.weights_sha256
 
 
-@pytest.mark.parametrize("name", ["resume.safetensors", "best.safetensors"])
+@pytest.mark.parametrize("names", ["resume-4", "best", "resume-4 best"])
 @pytest.mark.parametrize("damage", ["truncate", "flip", "remove"])
-def test_a_damaged_checkpoint_is_never_used(store: Store, undisturbed, name: str, damage: str):
+def test_a_damaged_checkpoint_is_not_used_and_costs_an_epoch_at_most(
+    store: Store, undisturbed, monkeypatch: pytest.MonkeyPatch, names: str, damage: str
+):
     assert run_cell(CELL, store, reporter=StopAfter(4)) is None
-    path = Path(store.location) / "cells" / CELL.id / name
-    content = bytearray(path.read_bytes())
-    if damage == "flip":
-        content[-9] ^= 1
-    path.write_bytes(content[:-20] if damage == "truncate" else content)
-    if damage == "remove":
-        path.unlink()
+    for name in names.split():
+        path = Path(store.location) / "cells" / CELL.id / f"{name}.safetensors"
+        content = bytearray(path.read_bytes())
+        if damage == "flip":
+            content[-9] ^= 1
+        path.write_bytes(content[:-20] if damage == "truncate" else content)
+        if damage == "remove":
+            path.unlink()
+    trained, train = [], trainer.Trainer.train_epoch
+    monkeypatch.setattr(
+        trainer.Trainer,
+        "train_epoch",
+        lambda self, epoch: trained.append(epoch) or train(self, epoch),
+    )
+    assert_same(store, run_cell(CELL, store), undisturbed)
+    assert trained == ([3, 4] if "resume" in names else [4])
+
+
+def test_a_cell_all_of_whose_checkpoints_are_damaged_begins_anew(store: Store, undisturbed):
+    assert run_cell(CELL, store, reporter=StopAfter(4)) is None
+    for path in (Path(store.location) / "cells" / CELL.id).glob("*.safetensors"):
+        path.write_bytes(b"")
+    assert_same(store, run_cell(CELL, store), undisturbed)
+
+
+def _smaller_moment(tensors: dict, state: dict) -> None:
+    tensors["optimizer.0.exp_avg"] = tensors["optimizer.0.exp_avg"][:1, :1, :1, :1].clone()
+
+
+def _larger_step(tensors: dict, state: dict) -> None:
+    tensors["optimizer.0.step"] = torch.ones(7)
+
+
+def _no_second_moment(tensors: dict, state: dict) -> None:
+    del tensors["optimizer.0.exp_avg_sq"]
+
+
+FORGERIES = {
+    "a smaller moment": _smaller_moment,
+    "a step of many": _larger_step,
+    "no second moment": _no_second_moment,
+    "no trainer": lambda _, state: state.pop("trainer"),
+    "a trainer of text": lambda _, state: state.update(trainer="text"),
+    "no learning rates": lambda _, state: state["trainer"].pop("learning_rates"),
+    "a learning rate of text": lambda _, state: state["trainer"].update(learning_rates=["fast"]),
+    "too many learning rates": lambda _, state: state["trainer"].update(learning_rates=[1, 2, 3]),
+    "a schedule of text": lambda _, state: state["trainer"]["schedule"].update(best="good"),
+    "no progress": lambda _, state: state.pop("progress"),
+    "a progress of text": lambda _, state: state.update(progress="much"),
+    "more epochs than history": lambda _, state: state["progress"].update(epochs=5),
+    "a best epoch to come": lambda _, state: state["progress"].update(best_epoch=4),
+}
+
+
+@pytest.mark.parametrize("forge", FORGERIES.values(), ids=FORGERIES.keys())
+def test_a_forged_checkpoint_is_refused(store: Store, undisturbed, forge):
+    """One whose checksum is right, as anyone can make it."""
+    assert run_cell(CELL, store, reporter=StopAfter(2)) is None
+    files = store.cell(CELL.id)
+    for epochs in files.resumes():
+        tensors, state = files.resume(epochs)
+        forge(tensors, state)
+        files.write_resume(epochs, tensors, state)
     assert_same(store, run_cell(CELL, store), undisturbed)
 
 
@@ -262,10 +320,12 @@ def test_what_was_trained_on_other_images_or_by_other_code_is_not_continued(
     store: Store, undisturbed, changed: str
 ):
     assert run_cell(CELL, store, reporter=StopAfter(3)) is None
-    tensors, state = store.cell(CELL.id).resume()
-    state["made_from"][changed] = "another"
-    state["progress"]["best_accuracy"] = 2.0
-    store.cell(CELL.id).write_resume(tensors, state)
+    files = store.cell(CELL.id)
+    for epochs in files.resumes():
+        tensors, state = files.resume(epochs)
+        state["made_from"][changed] = "another"
+        state["progress"]["best_accuracy"] = 2.0
+        files.write_resume(epochs, tensors, state)
     assert_same(store, run_cell(CELL, store), undisturbed)
 
 
@@ -371,26 +431,34 @@ def test_a_result_tells_whether_the_loss_had_acted_by_the_best_epoch(
 
 
 class Damaging:
-    """A reporter that shortens the best weights after an epoch, so many times."""
+    """A reporter that shortens checkpoints after the last epoch, so many times."""
 
-    def __init__(self, store: Store, epoch: int, times: int = 1) -> None:
-        self.path = Path(store.location) / "cells" / CELL.id / "best.safetensors"
-        self.epoch_to_damage, self.left = epoch, times
+    def __init__(self, store: Store, pattern: str, times: int = 1) -> None:
+        self.folder = Path(store.location) / "cells" / CELL.id
+        self.pattern, self.left = pattern, times
+        self.epochs = []
 
     def epoch(self, metrics: dict[str, float]) -> bool:
-        if metrics["epoch"] == self.epoch_to_damage and self.left:
+        self.epochs.append(metrics["epoch"])
+        if metrics["epoch"] == CELL.max_epochs - 1 and self.left:
             self.left -= 1
-            self.path.write_bytes(self.path.read_bytes()[:-20])
+            for path in self.folder.glob(self.pattern):
+                path.write_bytes(path.read_bytes()[:-20])
         return False
 
 
-def test_best_weights_that_are_damaged_meanwhile_are_trained_again(store: Store, undisturbed):
-    result = run_cell(CELL, store, reporter=Damaging(store, CELL.max_epochs - 1))
-    assert_same(store, result, undisturbed)
+@pytest.mark.parametrize(("pattern", "times"), [("best.*", 1), ("*.safetensors", 2)])
+def test_best_weights_that_are_damaged_meanwhile_are_had_again(
+    store: Store, undisturbed, pattern: str, times: int
+):
+    """From the end of their epoch, or if that is damaged as well, from the cell's beginning."""
+    damaging = Damaging(store, pattern)
+    assert_same(store, run_cell(CELL, store, reporter=damaging), undisturbed)
+    assert damaging.epochs == list(range(5)) * times
 
 
 def test_a_disk_that_damages_them_again_fails_the_cell(store: Store):
-    result = run_cell(CELL, store, reporter=Damaging(store, CELL.max_epochs - 1, times=2))
+    result = run_cell(CELL, store, reporter=Damaging(store, "*.safetensors", times=2))
     assert result.status == "failed"
     assert "best.safetensors: it does not match its checksum" in result.reason
 
