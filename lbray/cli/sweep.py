@@ -112,10 +112,13 @@ def sweep(experiment: Path, store: str, overrides: tuple[str, ...], **options: A
         err=True,
     )
     say_outdated(planned)
+    planned = planned.first(options["max_cells"])
     if options["dry_run"]:
         return _dry_run(declared, planned, artefacts, options)
     outcome = _run(declared, planned, artefacts, options)
-    return _report(outcome, _again(click.get_current_context(), store), declared.name, store)
+    context = click.get_current_context()
+    again, unpruned = _again(context, store), _again(context, store, without="scheduler")
+    return _report(outcome, again, unpruned, declared.name, store)
 
 
 def _run(declared: Experiment, planned: Plan, artefacts: Store, options: dict[str, Any]) -> Outcome:
@@ -131,7 +134,7 @@ def _run(declared: Experiment, planned: Plan, artefacts: Store, options: dict[st
         placement,
         data_root=options["data_root"],
         address=options["address"],
-        limits=Limits(options["max_cells"], options["max_hours"], options["scheduler"]),
+        limits=Limits(options["max_hours"], options["scheduler"]),
         trackers=trackers(options["trackers"], declared.name, artefacts),
     )
 
@@ -156,8 +159,11 @@ def _place(
         options["lanes"],
     )
     here = Machine.detect()
-    machine = here if address is None else cluster(address).grown(wishes)
+    there = here if address is None else cluster(address)
+    machine = there if address is None else there.grown(wishes)
     placement, why = place(planned.missing, machine, wishes)
+    if lacking := there.lacks(placement):
+        click.echo(f"no node has {lacking} now: cells wait until one joins that has", err=True)
     if options["scheduler"] is not None:
         scheduler(options["scheduler"], planned.missing, placement.executor)
     found = preflight(planned, artefacts, data_root, placement.cells_at_once)
@@ -197,7 +203,7 @@ def _dry_run(declared: Experiment, planned: Plan, artefacts: Store, options: dic
     placement, why, estimated = _place(planned, artefacts, options)
     for name, count in _reused(declared.name, planned, artefacts).items():
         click.echo(f"of those done, {count} are shared with the experiment {name}", err=True)
-    cells = planned.missing[: options["max_cells"]]
+    cells = planned.missing
     if cells:
         click.echo(f"{placement} ({why})", err=True)
     if estimated is None:
@@ -229,9 +235,9 @@ def _dry_run(declared: Experiment, planned: Plan, artefacts: Store, options: dic
     return 0
 
 
-def _again(context: click.Context, store: str) -> str:
+def _again(context: click.Context, store: str, without: str | None = None) -> str:
     """The command that was given, to be given again: with the store wherever it was named, and
-    without --retry-failed, as what fails anew would be tried for ever."""
+    without --retry-failed, as what fails anew would be tried for ever, or another option."""
     words = ["lbray", "sweep"]
     for parameter in context.command.params:
         name, value = str(parameter.name), context.params[str(parameter.name)]
@@ -240,7 +246,7 @@ def _again(context: click.Context, store: str) -> str:
             words.append(str(value))
         elif name == "store":
             words += ["--store", store]
-        elif given and name != "retry_failed":
+        elif given and name not in ("retry_failed", without):
             values = value if parameter.multiple else [value]
             words += [word for each in values for word in (parameter.opts[0], str(each))]
     return shlex.join(words)
@@ -257,7 +263,7 @@ def _reused(name: str, planned: Plan, artefacts: Store) -> dict[str, int]:
     return {other: count for other, count in shared.items() if count}
 
 
-def _report(outcome: Outcome, again: str, name: str, store: str) -> int:
+def _report(outcome: Outcome, again: str, unpruned: str, name: str, store: str) -> int:
     """The last line, and the exit code."""
     failed, pruned = outcome.count("failed"), outcome.count("pruned")
     if outcome.unavailable is not None:
@@ -285,7 +291,7 @@ def _report(outcome: Outcome, again: str, name: str, store: str) -> int:
     elif pruned:
         click.echo(
             f"{pruned} of {outcome.total} cells were pruned, and no table will have them; to train "
-            f"them to their end: {again}",
+            f"them to their end: {unpruned}",
             err=True,
         )
     else:

@@ -38,11 +38,13 @@ class Machine:
         device: ``cpu`` or ``cuda``.
         count: how many devices: cores, or GPUs.
         cores: how many cores.
+        largest: of a cluster, the most that one node has: cores and GPUs.
     """
 
     device: str
     count: int
     cores: int
+    largest: tuple[int, int] | None = None
 
     @classmethod
     def detect(cls) -> Machine:
@@ -71,7 +73,15 @@ class Machine:
         if self.device == "cpu" and wishes.gpus_per_cell is None:
             return Machine.of(cores, 0)
         gpus = self.count if self.device == "cuda" else 0
-        return Machine.of(cores, max(gpus, math.ceil(workers * (wishes.gpus_per_cell or 1))))
+        return Machine.of(cores, max(gpus, _gpus_for(workers, wishes.gpus_per_cell or 1)))
+
+    def lacks(self, placement: Placement) -> str | None:
+        """What no node of a cluster has now that a worker needs, so that cells wait for a node to
+        join; None if one has it."""
+        cores, gpus = self.largest or (placement.threads, placement.gpus)
+        if placement.gpus > gpus:
+            return f"{placement.gpus:g} GPU{'s' if placement.gpus > 1 else ''}"
+        return f"{placement.threads} cores" if placement.threads > cores else None
 
 
 @dataclass(frozen=True)
@@ -126,6 +136,12 @@ class Placement:
         return self.at_once * self.lanes
 
     @property
+    def whole_gpus(self) -> int:
+        """How many GPUs all workers have together."""
+        workers = self.at_once * self.workers_per_cell
+        return _gpus_for(workers, self.gpus) if self.gpus else 0
+
+    @property
     def devices_per_cell(self) -> float:
         """How many GPUs, or cores, a cell has while it is trained; a share, where cells share."""
         return self.workers_per_cell * (self.threads if self.device == "cpu" else self.gpus)
@@ -165,6 +181,11 @@ class Placement:
         )
 
 
+def _gpus_for(workers: int, share: float) -> int:
+    """How many GPUs so many workers need, with a share of one each, or with several."""
+    return math.ceil(workers / int(1 / share)) if share < 1 else math.ceil(workers * share)
+
+
 def place(
     cells: Sequence[Cell], machine: Machine, wishes: Wishes, seconds: float | None = None
 ) -> tuple[Placement, str]:
@@ -190,6 +211,7 @@ def place(
     _check_lanes(wishes)
     slots = _slots(machine, wishes)
     _check_workers(cells, machine, wishes, slots)
+    _check_at_once(machine, wishes, slots)
     actors = Placement(
         "actor",
         machine.device,
@@ -207,6 +229,8 @@ def place(
         return _groups(actors, cells, slots, min(workers, slots), seconds), "as asked for"
     if len(cells) >= slots or wishes.workers_per_cell == 1:
         return actors, "there is a cell for every device"
+    if _shares_gpus(wishes):
+        return actors, "cells share GPUs, which workers of one cell cannot"
     if seconds is None:
         return actors, "nothing is known yet of the seconds that a cell takes"
     groups = _groups(actors, cells, slots, workers, seconds)
@@ -218,15 +242,13 @@ def place(
 def _slots(machine: Machine, wishes: Wishes) -> int:
     """How many workers can run at a time."""
     share = wishes.gpus_per_cell
+    if machine.device == "cpu" and share is not None:
+        raise InputError(f"--gpus-per-cell is {share:g}, but there is no GPU here; leave it out.")
+    if wishes.threads > machine.cores:
+        raise InputError(
+            f"--threads is {wishes.threads}, but must be at most {machine.cores}, the cores."
+        )
     if machine.device == "cpu":
-        if share is not None:
-            raise InputError(
-                f"--gpus-per-cell is {share:g}, but there is no GPU here; leave it out."
-            )
-        if wishes.threads > machine.count:
-            raise InputError(
-                f"--threads is {wishes.threads}, but must be at most {machine.count}, the cores."
-            )
         return machine.count // wishes.threads
     if share is None:
         return machine.count
@@ -251,17 +273,22 @@ def _check_lanes(wishes: Wishes) -> None:
 def _check_workers(cells: Sequence[Cell], machine: Machine, wishes: Wishes, slots: int) -> None:
     workers = wishes.workers_per_cell or 1
     given = f"--workers-per-cell is {workers}"
+    if _shares_gpus(wishes) and (workers > 1 or wishes.executor == "ddp"):
+        raise InputError(
+            f"--gpus-per-cell is {wishes.gpus_per_cell:g}, but must be a whole number with workers "
+            "that share batches: each needs a GPU of its own."
+        )
+    if wishes.executor == "ddp" and wishes.workers_per_cell is None and slots < 2:
+        raise InputError(
+            f"--executor is ddp, by which two workers or more share each batch, but there is room "
+            f"for {slots}; use actor."
+        )
     if workers == 1:
         return
     if wishes.executor == "actor":
         raise InputError(f"{given}, but --executor actor has one process per cell; use ddp.")
     if wishes.executor == "fused":
         raise InputError(f"{given}, but must be 1 with --executor fused; use ddp.")
-    if (wishes.gpus_per_cell or 1) < 1:
-        raise InputError(
-            f"--gpus-per-cell is {wishes.gpus_per_cell:g} with {workers} workers per cell, but "
-            "must be a whole number then: each worker needs a GPU of its own."
-        )
     if workers > slots:
         kind = "GPUs" if machine.device == "cuda" else "cores"
         threads = f" and --threads {wishes.threads}" if wishes.threads > 1 else ""
@@ -271,6 +298,19 @@ def _check_workers(cells: Sequence[Cell], machine: Machine, wishes: Wishes, slot
     smallest = min((cell.batch_size for cell in cells), default=workers)
     if workers > smallest:
         raise InputError(f"{given}, but must be at most the batch_size, {smallest}.")
+
+
+def _check_at_once(machine: Machine, wishes: Wishes, slots: int) -> None:
+    """More processes than cores share these; a GPU that is not there is nobody's."""
+    most = slots // (wishes.workers_per_cell or 1)
+    if machine.device == "cuda" and (wishes.at_once or 1) > most:
+        raise InputError(
+            f"--actors is {wishes.at_once}, but must be at most {most}, with {machine.count} GPUs."
+        )
+
+
+def _shares_gpus(wishes: Wishes) -> bool:
+    return (wishes.gpus_per_cell or 1) < 1
 
 
 def _gpus_per_worker(machine: Machine, wishes: Wishes) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lbray import backbones, losses
 from lbray.spec import Cell
@@ -34,6 +34,10 @@ class Plan:
     results: dict[str, Result]
     outdated: dict[str, list[str]]
     retried: frozenset[str]
+
+    def first(self, count: int | None) -> Plan:
+        """The same with so many of the missing cells alone; with all of them if None."""
+        return replace(self, missing=self.missing[:count])
 
 
 def plan(

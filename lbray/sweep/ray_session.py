@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import ray
 
@@ -48,12 +48,10 @@ def ray_session(placement: Placement, address: str | None = None) -> Iterator[No
         _connect(address)
     else:
         os.environ.update(_ALONE)
-        workers, share = placement.at_once * placement.workers_per_cell, placement.gpus
-        gpus = math.ceil(workers / int(1 / share)) if 0 < share < 1 else workers * share
         ray.init(
             "local",
-            num_cpus=workers * placement.threads,
-            num_gpus=int(gpus),
+            num_cpus=placement.at_once * placement.workers_per_cell * placement.threads,
+            num_gpus=placement.whole_gpus,
             include_dashboard=False,
             log_to_driver=False,
             logging_level="error",
@@ -93,5 +91,6 @@ def _connect(address: str) -> None:
 def cluster(address: str) -> Machine:
     """What the cluster at an address has now."""
     with ray_session(Placement("actor", "cpu", 1), address):
-        resources = ray.cluster_resources()
-    return Machine.of(int(resources.get("CPU", 0)), int(resources.get("GPU", 0)))
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    cores, gpus = ([int(node.get(kind, 0)) for node in nodes] for kind in ("CPU", "GPU"))
+    return replace(Machine.of(sum(cores), sum(gpus)), largest=(max(cores), max(gpus)))

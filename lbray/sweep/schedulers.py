@@ -91,7 +91,7 @@ def scheduler(name: str, cells: Sequence[Cell], executor: str = "actor") -> Tria
     _check_alike(cells, name, "dataset", "ranks cells by accuracy")
     if name == PBT:
         _check_population(cells)
-    return _SCHEDULERS[name](max(cell.max_epochs for cell in cells))
+    return _SCHEDULERS[name](max((cell.max_epochs for cell in cells), default=1))
 
 
 def _check_alike(cells: Sequence[Cell], name: str, field: str, does: str) -> None:

@@ -75,12 +75,10 @@ class Limits:
     """What ends a sweep, or its cells, before their time.
 
     Attributes:
-        cells: run at most so many.
         hours: run at most so long; what is running then is interrupted.
         scheduler: one of `lbray.sweep.SCHEDULERS`; prunes cells, for exploring.
     """
 
-    cells: int | None = None
     hours: float | None = None
     scheduler: str | None = None
 
@@ -120,10 +118,9 @@ def sweep(
     store = store.patient()
     store.record_experiment(experiment, plan.cells)
     results = dict(plan.results)
-    missing = plan.missing[: limits.cells]
-    interrupted, unavailable = bool(missing), None
-    if missing:
-        reopen(missing, plan, store)
+    interrupted, unavailable = bool(plan.missing), None
+    if plan.missing:
+        reopen(plan.missing, plan, store)
         board = Board()
         with (
             Lease(store.files) as lease,
@@ -142,7 +139,7 @@ def sweep(
             )
             try:
                 with ray_session(placement, address), _stopped_by_sigterm():
-                    interrupted = not run.all(missing)
+                    interrupted = not run.all(plan.missing)
             except KeyboardInterrupt:
                 pass
             finally:

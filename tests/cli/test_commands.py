@@ -157,8 +157,33 @@ def test_a_dry_run_lists_what_would_run(call, tmp_path: Path):
     assert not (tmp_path / "results").exists()
 
 
+def test_cells_that_a_scheduler_ended_are_trained_by_the_command_that_is_told(call, tmp_path: Path):
+    (tmp_path / "grid.yaml").write_text(
+        "settings: {dataset: digits, seed: [0, 1]}\nblocks: [{loss: magnet, lambda: 0.5}]"
+    )
+    store = Store(str(tmp_path / "results"))
+    for cell in load(tmp_path / "grid.yaml").cells():
+        store.cell(cell.id).give_up(cell, "pruned", "ended by asha after epoch 3 of 100")
+    words = ("sweep", "grid.yaml", "--max-cells", "1", "--scheduler", "asha")
+    code, _, err = call(*words, "--dry-run")
+    assert code == 0, err
+    code, _, err = call(*words)
+    assert code == 0, err
+    again = err.partition("to train them to their end: ")[2]
+    assert again == "lbray sweep grid.yaml --store results --max-cells 1\n"
+    _, out, err = call(*again.split()[1:], "--dry-run")
+    assert "2 cells, 0 done, 0 failed, 2 to run" in err
+    assert len(out.splitlines()) == 1
+
+
 @pytest.mark.parametrize(
-    ("words", "hours"), [([], 2.0), (["--threads", "2"], 4.0), (["--workers-per-cell", "2"], 2.5)]
+    ("words", "hours"),
+    [
+        ([], 2.0),
+        (["--threads", "2"], 4.0),
+        (["--workers-per-cell", "2"], 2.5),
+        (["--max-cells", "1"], 1.25),  # which two workers share
+    ],
 )
 def test_a_dry_run_counts_every_core_that_a_cell_has(
     call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], hours: float

@@ -95,7 +95,33 @@ def test_threads_and_fractions_of_a_gpu_change_how_many_run_at_once():
         (
             GPUS,
             Wishes(workers_per_cell=2, gpus_per_cell=0.5),
-            "--gpus-per-cell is 0.5 with 2 workers per cell, but must be a whole number then",
+            "--gpus-per-cell is 0.5, but must be a whole number with workers that share batches",
+        ),
+        (
+            GPUS,
+            Wishes(executor="ddp", gpus_per_cell=0.5),
+            "--gpus-per-cell is 0.5, but must be a whole number with workers that share batches",
+        ),
+        (
+            Machine.of(cores=1, gpus=0),
+            Wishes(executor="ddp"),
+            "--executor is ddp, by which two workers or more share each batch, but there is room",
+        ),
+        (GPUS, Wishes(at_once=9), "--actors is 9, but must be at most 8, with 8 GPUs."),
+        (
+            GPUS,
+            Wishes(at_once=33, gpus_per_cell=0.25),
+            "--actors is 33, but must be at most 32, with 8 GPUs.",
+        ),
+        (
+            GPUS,
+            Wishes(at_once=3, workers_per_cell=4),
+            "--actors is 3, but must be at most 2, with 8 GPUs.",
+        ),
+        (
+            GPUS,
+            Wishes(threads=17),
+            "--threads is 17, but must be at most 16, the cores.",
         ),
         (
             GPUS,
@@ -160,6 +186,20 @@ def test_a_cluster_that_starts_nodes_by_demand_has_what_is_asked_for(there, wish
     assert placement.device == then.device
     if wishes.at_once is not None:
         assert placement.at_once == wishes.at_once
+
+
+@pytest.mark.parametrize(
+    ("wishes", "lacking"),
+    [
+        (Wishes(gpus_per_cell=2), "2 GPUs"),
+        (Wishes(threads=6), "6 cores"),
+        (Wishes(gpus_per_cell=0.5, threads=4), None),
+    ],
+)
+def test_it_is_told_what_no_node_has(wishes: Wishes, lacking: str | None):
+    cluster = Machine("cuda", 8, 32, largest=(4, 1))
+    assert cluster.lacks(place(cells(8), cluster, wishes)[0]) == lacking
+    assert GPUS.lacks(place(cells(8), GPUS, wishes)[0]) is None
 
 
 def test_an_empty_cluster_must_be_told_how_much_to_ask_for():

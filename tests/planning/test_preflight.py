@@ -36,4 +36,4 @@ def test_each_cell_needs_room_for_its_own_network(store: Store, monkeypatch: pyt
     cells.append(small_cell(backbone=f"{__name__}:Wide"))
     preflight(plan(cells, store), store, None, at_once=2)
     small, wide = 4 * (1 + 10), 4 * (1000 + 10_000)
-    assert asked == [5 * small + wide + 3 * 2 * wide]
+    assert asked == [5 * small + wide + 3 * 3 * 2 * wide]
