@@ -28,6 +28,8 @@ from lbray.spec.yaml_loader import ExperimentLoader
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _KEYS = ("name", "description", "settings", "blocks")
+_MOST_VALUES = 100_000
+"""In a file; by aliases a small one could stand for one that fits into no memory."""
 
 
 class Experiment(BaseModel):
@@ -139,10 +141,31 @@ def _read(path: Path) -> dict[str, Any]:
         declared = yaml.load(text, Loader=ExperimentLoader)  # a SafeLoader: no tags, no objects
     except (yaml.YAMLError, ValueError) as problem:  # a value that its tag or its form belies
         raise InputError(f"{path} is not valid YAML: {_where_and_why(problem)}.") from None
+    except RecursionError:
+        raise InputError(f"{path} is not valid YAML: it is nested too deeply.") from None
+    if _has_more_values(declared, _MOST_VALUES):
+        raise InputError(
+            f"{path} holds more than {_MOST_VALUES:,} values, which is the most; declare axes as "
+            "lists, or write several files."
+        )
     if not isinstance(declared, dict):
         held = "is empty" if declared is None else f"holds {declared!r}"
         raise InputError(f"{path} must map 'blocks' to a list, but {held}.")
     return declared
+
+
+def _has_more_values(value: Any, most: int) -> bool:
+    """Whether there are more values in a value than so many, each counted as often as it is had."""
+    waiting = [value]
+    for _ in range(most):
+        if not waiting:
+            return False
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += [*value.keys(), *value.values()]
+        elif isinstance(value, (list, tuple, set)):
+            waiting += value
+    return bool(waiting)
 
 
 def _where_and_why(problem: yaml.YAMLError | ValueError) -> str:

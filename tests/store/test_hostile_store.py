@@ -168,12 +168,22 @@ def test_yaml_builds_nothing_but_values(tmp_path: Path, tag: str):
         spec.load(path).cells()
 
 
-def test_yaml_that_multiplies_itself_is_refused(tmp_path: Path):
-    lines = ["a0: &a0 [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]"]
-    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
+@pytest.mark.parametrize("key", ["description", "settings", "blocks", "another"])
+def test_yaml_that_multiplies_itself_is_refused(tmp_path: Path, key: str):
+    lines = ["- &a0 [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]"]
+    lines += [f"- &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
     path = tmp_path / "grid.yaml"
-    path.write_text("\n".join(lines))
-    with pytest.raises(InputError, match="unknown key"):
+    path.write_text("\n  ".join([f"{key}:", *lines]))
+    with pytest.raises(InputError, match=r"more than 100,000 values") as refused:
+        spec.load(path)
+    assert len(str(refused.value)) < 500
+
+
+@pytest.mark.parametrize("deep", ["[" * 3000, "[" * 3000 + "]" * 3000, "&a [*a]"])
+def test_yaml_without_a_bottom_is_refused(tmp_path: Path, deep: str):
+    path = tmp_path / "grid.yaml"
+    path.write_text(f"blocks: {deep}")
+    with pytest.raises(InputError, match=r"nested too deeply|more than 100,000 values"):
         spec.load(path)
 
 
