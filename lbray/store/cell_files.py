@@ -16,7 +16,7 @@ from lbray import json_text
 from lbray.errors import DamagedArtefact, InputError
 from lbray.spec import SCHEMA, Cell
 from lbray.store import tensor_file
-from lbray.store.files import Files
+from lbray.store.files import ABANDONED_S, Files
 from lbray.store.result import Result
 
 _RESUME = re.compile(r"resume-(0|[1-9][0-9]{0,8})\.safetensors")
@@ -186,7 +186,7 @@ class CellFiles:
         """
         written = {name: score if math.isfinite(score) else None for name, score in scores.items()}
         kept = {"key": dict(key), "scores": written}
-        self._write("scores.json", json.dumps(kept, indent=2).encode())
+        self._keep("scores.json", json.dumps(kept, indent=2).encode())
 
     def outputs(self, split: str, key: Mapping[str, Any]) -> dict[str, Tensor] | None:
         """What the best weights gave on a split; None if that was not kept under this key, or is
@@ -202,7 +202,7 @@ class CellFiles:
         self, split: str, key: Mapping[str, Any], tensors: Mapping[str, Tensor]
     ) -> None:
         """Keep what the best weights gave on a split, so that they need not be run again."""
-        self._write(f"outputs-{split}.safetensors", tensor_file.pack(tensors, key))
+        self._keep(f"outputs-{split}.safetensors", tensor_file.pack(tensors, key))
 
     def map(self, kind: str, key: Mapping[str, Any]) -> dict[str, Tensor] | None:
         """A map of the latents; None if it was not kept under this key, or is damaged.
@@ -215,7 +215,7 @@ class CellFiles:
 
     def write_map(self, kind: str, key: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
         """Keep a map of the latents, so that it need not be made again."""
-        self._write(f"map-{kind}.safetensors", tensor_file.pack(tensors, key))
+        self._keep(f"map-{kind}.safetensors", tensor_file.pack(tensors, key))
 
     def _kept(self, name: str, key: Mapping[str, Any]) -> dict[str, Tensor] | None:
         content = self._read(name)
@@ -232,6 +232,10 @@ class CellFiles:
 
     def _write(self, name: str, content: bytes) -> None:
         self._files.write(f"{self._folder}/{name}", content)
+
+    def _keep(self, name: str, content: bytes) -> None:
+        self._files.sweep_temporaries(self._folder, ABANDONED_S)
+        self._write(name, content)
 
     def _unpack(self, name: str, content: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
         try:

@@ -26,7 +26,7 @@ from typing import Any
 from lbray import json_text
 from lbray.errors import StoreUnavailable
 from lbray.store.cell_files import CellFiles
-from lbray.store.files import Files
+from lbray.store.files import ABANDONED_S, Files
 
 LEASE_S = 480
 """A lease that was not renewed for so many seconds is void, unless its process is seen to live. A
@@ -138,6 +138,8 @@ class Lease(Claims):
 
     def _clear_dead(self) -> None:
         """Remove what killed sweeps left."""
+        for folder in ("sweeps", "experiments", "datasets"):
+            self._files.sweep_temporaries(folder, ABANDONED_S)
         claiming = {sweep for _, sweep in _claims(self._files)}
         for sweep in claiming.union(_leases(self._files)):
             if not lives(self._files, sweep):

@@ -7,6 +7,7 @@ import errno
 import os
 import re
 import shutil
+import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,8 @@ from lbray.store.patience import FAILURES, Patience, reason
 
 _SAFE_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _TEMPORARY = ".tmp"
+ABANDONED_S = 480.0
+"""A temporary file that is older has no writer any more."""
 _GCS_RETRIES_S = 10
 """For how long GCS's client asks again by itself; by default for 15 minutes, which no signal ends,
 and in which others take a sweep for dead. What follows is `Patience`'s."""
@@ -148,7 +151,8 @@ class Files:
             self._system.delete_file(path)
 
     def list(self, folder: str) -> list[str]:
-        """The names of what lies directly in a folder, sorted; none if there is no such folder."""
+        """The names of what lies directly in a folder, sorted; none if there is no such folder.
+        What has no name of a store's is not seen."""
         return sorted(self.sizes(folder))
 
     def sizes(self, folder: str) -> dict[str, int | None]:
@@ -156,14 +160,20 @@ class Files:
         selector = fs.FileSelector(self.path(folder), allow_not_found=True)
         infos = self._patiently(lambda: self._system.get_file_info(selector))
         return {
-            info.base_name: info.size for info in infos if not info.base_name.endswith(_TEMPORARY)
+            info.base_name: info.size
+            for info in infos
+            if _SAFE_PART.fullmatch(info.base_name) and not info.base_name.endswith(_TEMPORARY)
         }
 
-    def sweep_temporaries(self, folder: str) -> None:
-        """Remove what writers that were killed left in a folder."""
-        if self.is_local:
-            for path in Path(self.path(folder)).glob(f"*{_TEMPORARY}"):
-                path.unlink(missing_ok=True)
+    def sweep_temporaries(self, folder: str, older_than_s: float = 0.0) -> None:
+        """Remove what writers that were killed left in a folder; by its age, where others may be
+        writing there."""
+        if not self.is_local:
+            return
+        for path in Path(self.path(folder)).glob(f"*{_TEMPORARY}"):
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - path.stat().st_mtime >= older_than_s:
+                    path.unlink()
 
     def check_writable(self, needed_bytes: int = 0) -> None:
         """Write and remove a small file, and see that the disk has room. Leaves nothing behind.

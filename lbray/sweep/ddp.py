@@ -7,7 +7,6 @@ longer than a short cell.
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -24,7 +23,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from lbray.errors import StoreUnavailable
 from lbray.spec import Cell
 from lbray.sweep.cores import settle
-from lbray.sweep.deaths import RETRIES, lost_with_its_node
+from lbray.sweep.deaths import Deaths
 from lbray.sweep.trial import PLACED, Task, cells_of, claimed, pack, told, unpack
 from lbray.training import run_cell
 
@@ -35,7 +34,7 @@ def train(config: Mapping[str, Any], task: Task, groups: Sequence[str]) -> None:
     A cell under which groups died too often is told of as failed, and the next ones go on.
     """
     cells = claimed(cells_of(config, groups), task)
-    deaths: Counter[str] = Counter()
+    deaths = Deaths(task.store)
     while cells:
         try:
             _fit(tuple(cells), task)
@@ -47,12 +46,10 @@ def train(config: Mapping[str, Any], task: Task, groups: Sequence[str]) -> None:
                 raise cause
         while cells and task.store.final_result(cells[0].id):
             del cells[0]
-        if not cells or any(lost_with_its_node(str(cause)) for cause in causes):
+        if not cells or deaths.of_the_node(cells[0].id, "\n".join(map(str, causes))):
             continue
-        cell = cells[0]
-        deaths[cell.id] += 1
-        if deaths[cell.id] > RETRIES:
-            tune.report({"cell": cell.id, "failed": _reason(causes[0])})
+        if deaths.one_too_many(cells[0].id):
+            tune.report({"cell": cells[0].id, "failed": _reason(causes[0])})
             del cells[0]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
@@ -16,7 +15,7 @@ from ray.util.placement_group import PlacementGroup
 from lbray.errors import StoreUnavailable
 from lbray.spec import Cell
 from lbray.store import Lease, Result, Store
-from lbray.sweep.deaths import RETRIES, last_error, lost_with_its_node
+from lbray.sweep.deaths import Deaths, last_error
 from lbray.sweep.journal import Journal
 from lbray.sweep.schedulers import PBT
 from lbray.sweep.trial import GROUP, ONE_BY_ONE, PLACED
@@ -62,7 +61,7 @@ class Watcher(tune.Callback):  # type: ignore[misc]
         self._waiting: dict[str, list[Cell]] = {}
         self._started: set[str] = set()
         self._placed: dict[str, str] = {}
-        self._deaths: Counter[str] = Counter()
+        self._deaths = Deaths(store)
 
     @property
     def time_is_up(self) -> bool:
@@ -161,9 +160,11 @@ class Watcher(tune.Callback):  # type: ignore[misc]
             while ended := [cell for cell in self._in_training(trial) if self.has_ended(cell)]:
                 for cell in ended:
                     waiting.remove(cell)
-            if not waiting or self.must_stop or lost_with_its_node(error):
-                return
             suspected = self._in_training(trial)
+            if not suspected or self.must_stop:
+                return
+            if self._deaths.of_the_node(suspected[0].id, error):
+                return
             if len(suspected) > 1:
                 one_by_one = [cell.id for cell in suspected]
                 trial.set_config({**trial.config, ONE_BY_ONE: one_by_one})
@@ -178,7 +179,8 @@ class Watcher(tune.Callback):  # type: ignore[misc]
             left = [cell for cell in self._no_more_of(trial) if not self.has_ended(cell)]
             if not left or self.must_stop:
                 return
-            if not lost_with_its_node(error):  # Tune may tell of one death twice: as this, too
+            # Tune may tell of one death twice: as this, too
+            if not self._deaths.of_the_node(left[0].id, error):
                 self._count_death(left, error)
             self.again += left
 
@@ -192,8 +194,7 @@ class Watcher(tune.Callback):  # type: ignore[misc]
 
     def _count_death(self, cells: list[Cell], error: str) -> None:
         """Count a death against the first of the cells, which after too many is taken from them."""
-        self._deaths[cells[0].id] += 1
-        if self._deaths[cells[0].id] > RETRIES:
+        if self._deaths.one_too_many(cells[0].id):
             self._give(cells.pop(0), "failed", _died(error))
 
     def _cells_of(self, trial: Any) -> list[Cell]:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from lbray.errors import InputError
+from lbray.store import Lease, Store
 from lbray.store.files import Files
 
 
@@ -40,9 +42,23 @@ def test_leftovers_of_killed_writers_are_not_listed_and_are_swept(tmp_path: Path
     files = Files(str(tmp_path))
     files.write("cells/a/x", b"1")
     (tmp_path / "cells/a/x.0123.tmp").write_bytes(b"half")
+    (tmp_path / "cells/a/a copy of x").write_bytes(b"by hand")
     assert files.list("cells/a") == ["x"]
+    files.sweep_temporaries("cells/a", older_than_s=60)
+    assert (tmp_path / "cells/a/x.0123.tmp").exists()
     files.sweep_temporaries("cells/a")
-    assert [path.name for path in (tmp_path / "cells/a").iterdir()] == ["x"]
+    assert not (tmp_path / "cells/a/x.0123.tmp").exists()
+
+
+@pytest.mark.parametrize("folder", ["cells/0123", "sweeps", "experiments", "datasets"])
+def test_what_a_killed_writer_left_long_ago_is_swept_by_the_next(store: Store, folder: str):
+    path = Path(store.location) / folder / "x.0123.tmp"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"half")
+    os.utime(path, (0, 0))
+    with Lease(store.files):
+        store.cell("0123").write_scores({}, {})
+    assert not path.exists()
 
 
 @pytest.mark.parametrize("name", ["../x", "a/../../x", "/etc/x", "a//b", ".hidden", ""])

@@ -10,6 +10,7 @@ from small_cells import small_cell
 from trials import Journal, Trial
 
 from lbray.store import Lease, Result, Store
+from lbray.sweep.deaths import RETRIES, TERMINATIONS
 from lbray.sweep.trial import PLACED
 from lbray.sweep.watcher import Watcher
 
@@ -53,6 +54,21 @@ def test_a_lost_node_is_no_cells_fault_however_tune_tells_of_it(
         watcher.again = []
         watcher.on_trial_error(0, [], trial)
         assert watcher.again == CELLS
+
+
+@pytest.mark.parametrize("gets_on", [True, False])
+def test_a_cell_is_terminated_in_vain_so_many_times_and_then_it_counts(
+    watcher: Watcher, store: Store, tmp_path: Path, gets_on: bool
+):
+    trial = Trial()
+    trial.error_file = tmp_path / "error.txt"
+    trial.error_file.write_text("Failure # 1\nThe worker receives a SIGTERM.")
+    for times in range(1, TERMINATIONS + RETRIES + 2):
+        if gets_on:
+            store.cell(CELLS[0].id).write_history([{"epoch": epoch} for epoch in range(times)])
+        assert store.result(CELLS[0].id) is None
+        watcher.on_trial_recover(0, [], trial)
+    assert (store.result(CELLS[0].id) is None) == gets_on
 
 
 def test_a_cell_of_which_no_trial_told_is_tried_again(watcher: Watcher, store: Store):
