@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -34,7 +35,9 @@ for command in (sweep, run, status, watch, analyze, audit, data, losses, doctor)
 
 
 def main() -> None:
-    """Run the command line and exit with its code."""
+    """Run the command line and exit with its code. SIGTERM, which a machine gets before it is taken
+    away, is as Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     # MODULE:ATTRIBUTE of the user's own is looked for here, after what lbray itself imports
     sys.path += [str(Path(__file__).parents[2]), str(Path.cwd())]
     try:

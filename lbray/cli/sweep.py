@@ -135,7 +135,7 @@ def _run(declared: Experiment, planned: Plan, artefacts: Store, options: dict[st
         data_root=options["data_root"],
         address=options["address"],
         limits=Limits(options["max_hours"], options["scheduler"]),
-        trackers=trackers(options["trackers"], declared.name, artefacts),
+        trackers=trackers(options["trackers"], declared.name, artefacts, placement.executor),
     )
 
 
@@ -199,8 +199,8 @@ def _dry_run(declared: Experiment, planned: Plan, artefacts: Store, options: dic
     from lbray.monitor import duration
     from lbray.sweep import trackers
 
-    trackers(options["trackers"], declared.name, artefacts)
     placement, why, estimated = _place(planned, artefacts, options)
+    trackers(options["trackers"], declared.name, artefacts, placement.executor)
     for name, count in _reused(declared.name, planned, artefacts).items():
         click.echo(f"of those done, {count} are shared with the experiment {name}", err=True)
     cells = planned.missing

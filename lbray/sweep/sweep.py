@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ray import tune
 from rich.console import Console
@@ -140,7 +139,7 @@ def sweep(
             try:
                 with ray_session(placement, address), _stopped_by_sigterm():
                     interrupted = not run.all(plan.missing)
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, SystemExit):  # by SIGTERM while Ray starts, it exits itself
                 pass
             finally:
                 unavailable = run.watcher.unavailable
@@ -244,14 +243,10 @@ def _groups(cells: Sequence[Cell], placement: Placement) -> list[tuple[Cell, ...
 def _stopped_by_sigterm() -> Iterator[None]:
     """SIGTERM, which a machine gets before it is taken away, is as Ctrl-C. Ray has a handler of
     its own, so this must come after it."""
-
-    def interrupt(*_: Any) -> None:
-        raise KeyboardInterrupt
-
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may set handlers, and only it would be interrupted
         return
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     finally:

@@ -70,7 +70,15 @@ def _mlflow(experiment: str, store: Store) -> tune.Callback:
 def _wandb(experiment: str, store: Store) -> tune.Callback:
     from ray.air.integrations.wandb import WandbLoggerCallback
 
-    return WandbLoggerCallback(project=experiment)
+    callback = WandbLoggerCallback(project=experiment)
+    try:
+        callback.setup()  # as Tune will, when it is too late for a sentence
+    except ValueError:
+        raise InputError(
+            "--tracker is wandb, but there are no credentials; set WANDB_API_KEY, run "
+            "'wandb login', or set WANDB_MODE=offline."
+        ) from None
+    return callback
 
 
 _TRACKERS: dict[str, Callable[[str, Store], tune.Callback]] = {
@@ -80,14 +88,17 @@ _TRACKERS: dict[str, Callable[[str, Store], tune.Callback]] = {
 }
 
 
-def trackers(names: Sequence[str], experiment: str, store: Store) -> list[tune.Callback]:
+def trackers(
+    names: Sequence[str], experiment: str, store: Store, executor: str = "actor"
+) -> list[tune.Callback]:
     """Callbacks by name: ``tensorboard``, ``mlflow``, ``wandb``; each finds its server and its
     credentials as it always does, by its environment.
 
     TensorBoard is told in any case, if it is installed and the store is local, but with ``none``.
 
     Raises:
-        InputError: a name is unknown, not installed, or cannot write beside this store.
+        InputError: a name is unknown, not installed, cannot write beside this store, or has a run
+            for each trial where a trial of the executor has several cells at a time.
     """
     wanted = dict.fromkeys(name for name in names if name != "none")
     if "none" not in names and find_spec("tensorboard") and store.files.is_local:
@@ -98,5 +109,10 @@ def trackers(names: Sequence[str], experiment: str, store: Store) -> list[tune.C
             raise InputError.unknown("tracker", name, [*_TRACKERS, "none"])
         if find_spec(name) is None:
             raise InputError(f"--tracker is {name}, which is not installed: pip install {name}.")
+        if executor == "fused" and name != "tensorboard":
+            raise InputError(
+                f"--tracker is {name}, which has a run for each process, but --executor is fused, "
+                "by which a process trains several cells together; use actor, or tensorboard."
+            )
         made.append(_TRACKERS[name](experiment, store))
     return made

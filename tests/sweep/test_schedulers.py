@@ -152,6 +152,14 @@ def test_a_tracker_that_cannot_be_had_is_refused(
     assert sentence in str(refused.value)
 
 
+def test_a_tracker_with_a_run_per_process_follows_no_lanes(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(sys.modules[TensorBoard.__module__], "find_spec", lambda name: True)
+    with pytest.raises(InputError, match="--tracker is mlflow, which has a run for each process"):
+        trackers(["mlflow"], "grid", store, "fused")
+
+
 def test_without_a_tracker_named_none_is_none(store: Store):
     assert trackers(["none"], "grid", store) == []
 
