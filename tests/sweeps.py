@@ -31,7 +31,7 @@ LONG = GRID.replace("max_epochs: 3", "max_epochs: 12")
 """Six cells that last long enough to be disturbed."""
 
 FOUR = """
-settings: {dataset: digits, seed: [0, 1], max_epochs: 25, patience: 25}
+settings: {dataset: digits, seed: [0, 1], max_epochs: 16, patience: 16}
 blocks:
   - loss: baseline
   - {loss: magnet, lambda: 0.5}

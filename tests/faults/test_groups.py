@@ -15,6 +15,16 @@ from lbray.store import Store
 pytestmark = pytest.mark.faults
 
 
+def test_two_workers_come_to_what_one_process_does(undisturbed, undisturbed_in_groups):
+    """But for rounding, which ten epochs amplify: the first ones are compared."""
+    for cell, (_, alone, _) in undisturbed.items():
+        _, shared, _ = undisturbed_in_groups[cell]
+        assert len(shared) == len(alone)
+        for one, two in zip(alone[:2], shared[:2], strict=True):
+            assert two["train/loss"] == pytest.approx(one["train/loss"], rel=1e-3)
+            assert two["val/acc"] == pytest.approx(one["val/acc"], abs=0.02)
+
+
 @pytest.mark.parametrize("victim", ["a worker that leads", "another worker", "its trial"])
 def test_a_process_of_a_group_is_killed(
     declared: Experiment, results: Store, undisturbed_in_groups, tmp_path: Path, victim: str

@@ -6,22 +6,41 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import ray
 from ray.cluster_utils import Cluster
-from sweeps import Driver, Watched, assert_nothing_left, experiment, numbers
+from sweeps import Driver, Watched, assert_nothing_left, experiment, numbers, wait_until
 
 from lbray.spec import Experiment
 from lbray.store import Store
 from lbray.sweep.deaths import RETRIES
+from lbray.training import run_cell
 
 pytestmark = pytest.mark.faults
 
 
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
-    """A head that runs no cells, and no node yet."""
+    """A head that runs no cells, and no node yet. In the end, no actor of a sweep lives on it, and
+    no placement group is left."""
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     yield cluster
+    ray.init(cluster.address, logging_level="error", log_to_driver=False)
+    wait_until(lambda: not _living_actors() and not _placement_groups())
+    ray.shutdown()
     cluster.shutdown()
+
+
+def _living_actors() -> list[str]:
+    """But for the one that Ray itself keeps on a cluster, through which it asks for nodes."""
+    living = [each for each in ray._private.state.actors().values() if each["State"] != "DEAD"]
+    return [
+        each["ActorClassName"] for each in living if "Autoscaling" not in each["ActorClassName"]
+    ]
+
+
+def _placement_groups() -> list[str]:
+    groups = ray.util.placement_group_table().values()
+    return [each["placement_group_id"] for each in groups if each["state"] != "REMOVED"]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -54,7 +73,8 @@ def test_however_many_nodes_are_lost_no_cell_has_failed(
     results: Store, tmp_path: Path, cluster: Cluster
 ):
     text = "{settings: {dataset: digits, max_epochs: 60, seed: 0}, blocks: [{loss: baseline}]}"
-    declared = experiment(tmp_path, text)
+    declared, reference = experiment(tmp_path, text), Store(str(tmp_path / "reference"))
+    run_cell(declared.cells()[0], reference)
     node = cluster.add_node(num_cpus=1)
     watched = Watched(declared, results)
     words = ("--address", cluster.address, "--actors", "1")
@@ -67,4 +87,24 @@ def test_however_many_nodes_are_lost_no_cell_has_failed(
     code, _, messages = driver.ended()
     assert code == 0, messages
     watched.assert_kept()
+    assert numbers(results, declared) == numbers(reference, declared)
     assert_nothing_left(driver, results)
+
+
+def test_the_driver_is_killed_and_the_cluster_is_not_its_own(
+    declared: Experiment, results: Store, undisturbed_in_groups, tmp_path: Path, cluster: Cluster
+):
+    cluster.add_node(num_cpus=2)
+    watched = Watched(declared, results)
+    words = ("sweep", "grid.yaml", "--address", cluster.address, "--workers-per-cell", "2")
+    first = Driver(*words, cwd=tmp_path)
+    watched.wait_for_epochs(5, first)
+    watched.remember()
+    first.process.kill()
+    first.ended()
+    second = Driver(*words, cwd=tmp_path)
+    code, _, messages = second.ended()
+    assert code == 0, messages
+    watched.assert_kept()
+    assert numbers(results, declared) == undisturbed_in_groups
+    assert_nothing_left(second, results)

@@ -20,14 +20,15 @@ from lbray.training import run_cell
 pytestmark = pytest.mark.faults
 
 
-def test_an_actor_is_killed(declared, results: Store, undisturbed, tmp_path: Path):
+@pytest.mark.parametrize("kill", ["SIGKILL", "SIGTERM"])
+def test_an_actor_is_killed(declared, results: Store, undisturbed, tmp_path: Path, kill: str):
     watched = Watched(declared, results)
     driver = Driver("sweep", "grid.yaml", cwd=tmp_path)
     watched.wait_for_epochs(5, driver)
     victims = driver.descendants("ImplicitFunc")
     assert victims
     watched.remember()
-    os.kill(victims[0], signal.SIGKILL)
+    os.kill(victims[0], signal.Signals[kill])
     code, _, messages = driver.ended()
     assert code == 0, messages
     watched.assert_kept()
@@ -56,6 +57,18 @@ def test_the_driver_is_killed(declared, results: Store, undisturbed, tmp_path: P
     assert_nothing_left(first, results)
 
 
+def test_a_sweep_that_is_ended_while_ray_starts_leaves_nothing(
+    declared, results: Store, tmp_path: Path
+):
+    driver = Driver("sweep", "grid.yaml", cwd=tmp_path)
+    wait_until(lambda: driver.descendants("gcs_server"))
+    driver.process.terminate()
+    code, _, messages = driver.ended()
+    assert code == 130, messages
+    assert "the same command continues: lbray sweep grid.yaml" in messages
+    assert_nothing_left(driver, results)
+
+
 def test_two_sweeps_on_one_store_share_the_cells(
     declared, results: Store, undisturbed, tmp_path: Path
 ):
@@ -66,10 +79,10 @@ def test_two_sweeps_on_one_store_share_the_cells(
         assert "all 4 cells done" in messages
     assert numbers(results, declared) == undisturbed
     events = results.event_log("grid").read()
-    trained = [
-        event["cell"] for event in events if event["event"] == "epoch" and event["epochs"] == 1
-    ]
-    assert len(trained) == len(set(trained)), "a cell was begun twice"
+    trained = {(event["cell"], event["sweep"]) for event in events if event["event"] == "epoch"}
+    assert len(trained) == len({cell for cell, _ in trained}), "a cell was trained by two sweeps"
+    begun = [event["cell"] for event in events if event["event"] == "cell_started"]
+    assert len(begun) == len(set(begun)), "a cell was begun twice"
     for driver in drivers:
         assert_nothing_left(driver, results)
 
