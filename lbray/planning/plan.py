@@ -60,8 +60,7 @@ def plan(
     if keep_pruned:
         final.append("pruned")
     results, retried = {}, set()
-    for cell in cells:
-        result = store.result(cell.id)
+    for cell, result in zip(cells, store.results([cell.id for cell in cells]), strict=True):
         if result is None:
             continue
         failed = result.status == "failed"

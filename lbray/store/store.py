@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from lbray import json_text
@@ -17,6 +18,8 @@ from lbray.store.result import Result
 
 PATIENCE_S = 300.0
 """How long a `Store.patient` waits for an object store that does not answer."""
+
+_READERS = 16
 
 
 class Store:
@@ -54,6 +57,14 @@ class Store:
             return self.cell(cell_id).result()
         except DamagedArtefact:
             return None
+
+    def results(self, cell_ids: Sequence[str]) -> list[Result | None]:
+        """As `result`, of many cells, of which some are read at a time: an object store takes its
+        time for each."""
+        if self.files.is_local:
+            return [self.result(cell_id) for cell_id in cell_ids]
+        with ThreadPoolExecutor(_READERS) as pool:
+            return list(pool.map(self.result, cell_ids))
 
     def final_result(self, cell_id: str) -> Result | None:
         """A cell's result if it is one after which the cell is not trained again, else None."""

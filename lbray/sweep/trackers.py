@@ -70,15 +70,7 @@ def _mlflow(experiment: str, store: Store) -> tune.Callback:
 def _wandb(experiment: str, store: Store) -> tune.Callback:
     from ray.air.integrations.wandb import WandbLoggerCallback
 
-    callback = WandbLoggerCallback(project=experiment)
-    try:
-        callback.setup()  # as Tune will, when it is too late for a sentence
-    except ValueError:
-        raise InputError(
-            "--tracker is wandb, but there are no credentials; set WANDB_API_KEY, run "
-            "'wandb login', or set WANDB_MODE=offline."
-        ) from None
-    return callback
+    return WandbLoggerCallback(project=experiment)
 
 
 _TRACKERS: dict[str, Callable[[str, Store], tune.Callback]] = {
@@ -97,8 +89,9 @@ def trackers(
     TensorBoard is told in any case, if it is installed and the store is local, but with ``none``.
 
     Raises:
-        InputError: a name is unknown, not installed, cannot write beside this store, or has a run
-            for each trial where a trial of the executor has several cells at a time.
+        InputError: a name is unknown, not installed, does not work here (for want of credentials, a
+            server), cannot write beside this store, or has a run for each trial where a trial of
+            the executor has several cells at a time.
     """
     wanted = dict.fromkeys(name for name in names if name != "none")
     if "none" not in names and find_spec("tensorboard") and store.files.is_local:
@@ -114,5 +107,13 @@ def trackers(
                 f"--tracker is {name}, which has a run for each process, but --executor is fused, "
                 "by which a process trains several cells together; use actor, or tensorboard."
             )
-        made.append(_TRACKERS[name](experiment, store))
+        try:
+            tracker = _TRACKERS[name](experiment, store)
+            tracker.setup()  # as Tune will, when it is too late for a sentence
+        except InputError:
+            raise
+        except Exception as problem:  # of a library that need not be here
+            why = str(problem).strip().partition("\n")[0].rstrip(".")
+            raise InputError(f"--tracker is {name}, which does not work here: {why}.") from None
+        made.append(tracker)
     return made

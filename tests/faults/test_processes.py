@@ -81,8 +81,6 @@ def test_two_sweeps_on_one_store_share_the_cells(
     events = results.event_log("grid").read()
     trained = {(event["cell"], event["sweep"]) for event in events if event["event"] == "epoch"}
     assert len(trained) == len({cell for cell, _ in trained}), "a cell was trained by two sweeps"
-    begun = [event["cell"] for event in events if event["event"] == "cell_started"]
-    assert len(begun) == len(set(begun)), "a cell was begun twice"
     for driver in drivers:
         assert_nothing_left(driver, results)
 

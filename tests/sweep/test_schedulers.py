@@ -152,6 +152,17 @@ def test_a_tracker_that_cannot_be_had_is_refused(
     assert sentence in str(refused.value)
 
 
+def test_a_tracker_that_does_not_work_is_refused_before_tune_finds_out(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "mlflow.py").write_text("raise ImportError('not for this Python.')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InputError) as refused:
+        trackers(["mlflow"], "grid", store)
+    sentence = "--tracker is mlflow, which does not work here: not for this Python."
+    assert str(refused.value) == sentence
+
+
 def test_a_tracker_with_a_run_per_process_follows_no_lanes(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ):
