@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
+import threading
+import time
 from importlib.resources import files
 from pathlib import Path
 
@@ -19,7 +22,7 @@ from lbray.losses import registry
 from lbray.monitor import Board, Display
 from lbray.planning import Machine, Placement, plan
 from lbray.spec import Cell, load, single
-from lbray.store import Lease, Store
+from lbray.store import Lease, Result, Store
 from lbray.sweep.journal import Journal
 
 
@@ -233,6 +236,44 @@ def test_status_tells_a_sweep_that_runs_from_one_that_was_killed(call, tmp_path:
     said = call("status", "grid")[1]
     assert "0 of 1 cells done, 0 running; killed, 1 missing" in said
     assert "running  digits" not in said
+
+
+@pytest.mark.parametrize("words", [[], ["--json"]])
+def test_watch_follows_a_sweep_from_another_terminal_until_it_ends(
+    call, tmp_path: Path, words: list[str]
+):
+    """Also from before it begins, and over a driver that was killed and another that goes on."""
+    (tmp_path / "grid.yaml").write_text(
+        "settings: {dataset: digits, seed: 0}\nblocks: [{loss: baseline}]"
+    )
+    declared, store = load(tmp_path / "grid.yaml"), Store(str(tmp_path / "results"))
+    cell = declared.cells()[0]
+    store.record_experiment(declared, [cell])
+
+    def drive() -> None:
+        display = Display(Board(), Console(file=io.StringIO()))
+        for sweep in ("killed", "other"):
+            time.sleep(0.3)
+            journal = Journal(store.event_log("grid"), Board(), display, sweep)
+            journal.sweep_started(plan([cell], store), Placement("actor", "cpu", 1), [])
+            journal.cell_started(cell)
+        time.sleep(1.2)
+        ends = {"val/acc": 0.5, "epochs/best": 2.0, "epochs/stopped": 3.0}
+        journal.cell_ended(cell, Result(id=cell.id, status="done", metrics=ends))
+        journal.sweep_ended(interrupted=False)
+
+    driver = threading.Thread(target=drive)
+    driver.start()
+    code, out, err = call("watch", "grid", *words)
+    driver.join()
+    assert code == 0
+    assert err.splitlines()[-1] == "grid: 1 of 1 cells done, 0 running; finished"
+    told = [json.loads(line)["event"] for line in out.splitlines()]
+    if words:
+        begun = ["sweep_started", "cell_started"]
+        assert told == [*begun, *begun, "cell_done", "sweep_finished"]
+    else:
+        assert "[1/1] digits cnn baseline λ=0 seed=0: best validation 50.00% at epoch 2 of 3" in err
 
 
 def test_data_is_listed_and_verified(call):
