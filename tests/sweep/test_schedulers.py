@@ -7,10 +7,12 @@ import sys
 import threading
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 from small_cells import small_cell
 from sweeps import Driver, actors, experiment, left_behind, run, wait_until
+from trials import Trial
 
 import analysis
 from lbray.errors import InputError
@@ -109,6 +111,20 @@ def test_of_a_few_cells_it_is_told_how_many_are_left_and_tensorboard_has_a_run_o
         assert written == [
             (epoch["epoch"] + 1, pytest.approx(epoch["val/acc"])) for epoch in history
         ]
+
+
+def test_by_the_median_a_cell_is_ended_that_stays_below_the_others_means():
+    """After a tenth of its epochs, which are 30."""
+    rule, tune_itself = scheduler("median", [small_cell(max_epochs=30)]), Mock()
+    tune_itself.get_live_trials.return_value = []
+    accuracies = {Trial(): 0.9, Trial(): 0.7, Trial(): 0.8, Trial(): 0.1}
+    poor, ended = list(accuracies)[-1], {}
+    for epochs in range(1, 31):
+        for trial in [each for each in accuracies if each not in ended]:
+            told = {"epochs": epochs, "val/acc": accuracies[trial]}
+            if rule.on_trial_result(tune_itself, trial, told) == rule.STOP:
+                ended[trial] = epochs
+    assert ended == {poor: 3}
 
 
 def _open_files() -> int:
