@@ -60,8 +60,9 @@ class Checkpoint:
         splits: that dataset's splits, as the cell had them.
 
     Raises:
-        DamagedArtefact: the weights are missing, altered, or of another architecture, or the
-            dataset has other images now.
+        DamagedArtefact: the weights are missing, altered, or of another architecture, the dataset
+            has other images now, or the file of a backbone of the user's own has changed, which is
+            then not imported.
         InputError: the dataset is not to be had.
     """
 
@@ -77,9 +78,14 @@ class Checkpoint:
             cell.dataset, data_root, **cell.split_settings
         )
         result = files.result()
-        trained_on = None if result is None else result.provenance.get("dataset")
-        if trained_on not in (None, self.dataset.fingerprint):
+        how = {} if result is None else result.provenance
+        if how.get("dataset") not in (None, self.dataset.fingerprint):
             raise DamagedArtefact(_other_images(cell.id, cell.dataset))
+        if how.get("backbone_code") != backbones.code_digest(cell.backbone):
+            raise DamagedArtefact(
+                f"the cell {cell.id} was trained with another state of the file of "
+                f"'{cell.backbone}' than there is now."
+            )
         with torch.random.fork_rng():
             model = backbones.build(
                 cell.backbone, self.dataset.num_classes, self.dataset.image_shape[0]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
-import sys
+import importlib.util
 import sysconfig
 import traceback
 from collections.abc import Iterator
@@ -37,14 +36,18 @@ def load(name: str) -> Any:
 @cache
 def digest(name: str) -> str | None:
     """Sixteen digits that tell one state of the file of a ``module:attribute`` from another; None
-    if it is in none.
+    if it is in none. The module itself is not imported.
 
     Raises:
-        Exception: see `load`.
+        Exception: there is no such module.
     """
-    load(name)
-    file = sys.modules[name.partition(":")[0]].__file__
-    return None if file is None else hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16]
+    module = name.partition(":")[0]
+    spec = importlib.util.find_spec(module)
+    if spec is None:
+        raise ModuleNotFoundError(f"No module named '{module}'")
+    if not spec.has_location or spec.origin is None:
+        return None
+    return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()[:16]
 
 
 @contextmanager

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from small_cells import small_cell
 
 import analysis
 from analysis.checkpoint import Checkpoint
-from lbray import backbones, data
+from lbray import backbones, data, own_code
 from lbray.errors import DamagedArtefact, StoreUnavailable
 from lbray.spec import Cell
 from lbray.store import CellFiles, Store
 from lbray.store.tensor_file import pack
+from lbray.training import run_cell
 
 
 def sha256(store: Store, cell: Cell) -> str:
@@ -126,3 +129,30 @@ def test_a_cell_of_other_images_is_left_out(trained: Store, trained_cells: list[
         analysis.outputs(trained, cell.id, sha256(trained, cell))
     with pytest.raises(DamagedArtefact, match="other images than 'digits' has now"):
         Checkpoint(trained, cell.id, sha256(trained, cell))
+
+
+NET = """
+from lbray.backbones.cnn import cnn
+
+def net(num_classes, in_channels):
+    return cnn(num_classes, in_channels)
+"""
+
+
+def test_a_backbone_of_ones_own_is_imported_only_from_the_file_that_was_trained(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    file = tmp_path / "net_of_ones_own.py"
+    file.write_text(NET)
+    monkeypatch.syspath_prepend(tmp_path)
+    cell = small_cell(backbone=f"{file.stem}:net", max_epochs=1)
+    result = run_cell(cell, store)
+    assert result.done, result.reason
+    del sys.modules[file.stem]
+    file.write_text("raise SystemExit('imported')")
+    own_code.digest.cache_clear()
+    with pytest.raises(DamagedArtefact, match="another state of the file of 'net_of_ones_own:net'"):
+        analysis.outputs(store, cell.id, result.weights_sha256)
+    file.write_text(NET)
+    own_code.digest.cache_clear()
+    assert len(analysis.outputs(store, cell.id, result.weights_sha256).latents) == 200
