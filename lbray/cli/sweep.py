@@ -162,7 +162,7 @@ def _place(
     there = here if address is None else cluster(address)
     machine = there if address is None else there.grown(wishes)
     placement, why = place(planned.missing, machine, wishes)
-    if lacking := there.lacks(placement):
+    if planned.missing and (lacking := there.lacks(placement)):
         click.echo(f"no node has {lacking} now: cells wait until one joins that has", err=True)
     if options["scheduler"] is not None:
         scheduler(options["scheduler"], planned.missing, placement.executor)
