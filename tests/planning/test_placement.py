@@ -4,7 +4,7 @@ import pytest
 from small_cells import small_cell
 
 from lbray.errors import InputError
-from lbray.planning import Machine, Wishes, place
+from lbray.planning import Machine, Placement, Wishes, place
 
 CORES = Machine.of(cores=4, gpus=0)
 GPUS = Machine.of(cores=16, gpus=8)
@@ -31,6 +31,15 @@ def test_a_few_long_cells_share_the_devices_and_a_few_short_ones_do_not():
     unknown, why = place(cells(2), GPUS, Wishes())
     assert unknown.executor == "actor"
     assert "nothing is known" in why
+
+
+@pytest.mark.parametrize(
+    ("workers_per_cell", "gpus", "whole"),
+    [(1, 0.25, 2), (1, 0.4, 4), (2, 1, 16), (1, 2, 16), (1, 0, 0)],
+)
+def test_as_many_gpus_are_asked_for_as_all_workers_need(workers_per_cell, gpus, whole):
+    placement = Placement("actor", "cuda", 8, workers_per_cell=workers_per_cell, gpus=gpus)
+    assert placement.whole_gpus == whole
 
 
 def test_a_group_has_no_more_workers_than_a_batch_has_images():
