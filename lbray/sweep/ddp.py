@@ -6,6 +6,7 @@ longer than a short cell.
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ import ray
 from ray import train as ray_train
 from ray import tune
 from ray.train.torch import TorchConfig, TorchTrainer, get_device
+from ray.train.v2._internal.execution.controller import TrainController
 from ray.train.v2.api.exceptions import TrainingFailedError
 from ray.util.placement_group import get_current_placement_group
 from ray.util.queue import Queue
@@ -26,6 +28,8 @@ from lbray.sweep.cores import settle
 from lbray.sweep.deaths import Deaths
 from lbray.sweep.trial import PLACED, Task, cells_of, claimed, pack, told, unpack
 from lbray.training import run_cell
+
+_UNNEEDED = ("DatasetsCallback", "PlacementGroupCleanerCallback")
 
 
 def train(config: Mapping[str, Any], task: Task, groups: Sequence[str]) -> None:
@@ -59,7 +63,7 @@ def _fit(cells: tuple[Cell, ...], task: Task) -> None:
     if placement.gpus:
         resources["GPU"] = placement.gpus
     reports = _queue_beside_this_process()
-    trainer = TorchTrainer(
+    trainer = _Trainer(
         _work,
         train_loop_config={"cells": pack(cells), "task": task, "reports": reports},
         torch_config=TorchConfig(backend="nccl" if placement.device == "cuda" else "gloo"),
@@ -75,6 +79,23 @@ def _fit(cells: tuple[Cell, ...], task: Task) -> None:
     )
     with _passed_on(reports):
         trainer.fit()
+
+
+class _Trainer(TorchTrainer):  # type: ignore[misc]
+    """Ray Train's, but that its controller runs in the trial's process, which would only wait for
+    another one; and that no processes start beside each group for what no cell needs: a manager of
+    Ray Data's datasets, and a cleaner of the placement group, which the watcher sees to and which
+    would stay on a cluster for ever after a sweep that was killed.
+    """
+
+    def _create_default_callbacks(self) -> list[Any]:
+        made = super()._create_default_callbacks()
+        return [each for each in made if type(each).__name__ not in _UNNEEDED]
+
+    def _initialize_and_run_controller(self, **arguments: Any) -> Any:
+        controller = TrainController(**arguments)
+        asyncio.run(controller.run())
+        return controller.get_result()
 
 
 def _queue_beside_this_process() -> Queue:

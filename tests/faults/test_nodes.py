@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -25,9 +26,12 @@ def cluster() -> Iterator[Cluster]:
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     yield cluster
     ray.init(cluster.address, logging_level="error", log_to_driver=False)
-    wait_until(lambda: not _living_actors() and not _placement_groups())
+    with suppress(AssertionError):
+        wait_until(lambda: not _living_actors() + _placement_groups())
+    left = _living_actors() + _placement_groups()
     ray.shutdown()
     cluster.shutdown()
+    assert not left
 
 
 def _living_actors() -> list[str]:
