@@ -103,15 +103,20 @@ class EndsAfterFour:
         return metrics["epoch"] == 3
 
 
-@pytest.mark.parametrize("damage", ["truncated", "bit-flipped", "emptied"])
-def test_checkpoints_are_damaged(
-    declared: Experiment, results: Store, undisturbed, tmp_path: Path, damage: str
-):
-    """What one cell continues from, and another's best weights so far."""
-    names = ("resume-4.safetensors", "best.safetensors")
-    for cell, name in zip(declared.cells(), names, strict=False):
+DAMAGES = (
+    {"resume-4": "truncated"},
+    {"best": "bit-flipped"},
+    {"resume-4": "emptied"},
+    {"resume-4": "bit-flipped", "best": "truncated"},
+)
+"""What happens to each cell: to what it continues from, and to its best weights so far."""
+
+
+def test_checkpoints_are_damaged(declared: Experiment, results: Store, undisturbed, tmp_path: Path):
+    for cell, damages in zip(declared.cells(), DAMAGES, strict=True):
         assert run_cell(cell, results, reporter=EndsAfterFour()) is None
-        _damage(tmp_path / "results" / "cells" / cell.id / name, damage)
+        for name, damage in damages.items():
+            _damage(tmp_path / f"results/cells/{cell.id}/{name}.safetensors", damage)
     watched = Watched(declared, results)
     watched.remember()
     driver = Driver("sweep", "grid.yaml", cwd=tmp_path)
