@@ -22,7 +22,7 @@ stand empty, and a process of its own for few cells would be at its end all the 
 
 ACTOR_START_S = 4.0
 """Seconds before an actor's first cell; its later ones begin at once."""
-GROUP_START_S = 15.0
+GROUP_START_S = 12.0
 """Seconds before a worker group's first cell, on two cores; its later ones begin at once."""
 _GROUP_EFFICIENCY = 0.8
 """What a worker of a group does, against one alone: the rest is spent waiting for the others."""

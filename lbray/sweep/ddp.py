@@ -17,6 +17,7 @@ from ray import train as ray_train
 from ray import tune
 from ray.train.torch import TorchConfig, TorchTrainer, get_device
 from ray.train.v2._internal.execution.controller import TrainController
+from ray.train.v2._internal.execution.scaling_policy import FixedScalingPolicy
 from ray.train.v2.api.exceptions import TrainingFailedError
 from ray.util.placement_group import get_current_placement_group
 from ray.util.queue import Queue
@@ -83,9 +84,10 @@ def _fit(cells: tuple[Cell, ...], task: Task) -> None:
 
 class _Trainer(TorchTrainer):  # type: ignore[misc]
     """Ray Train's, but that its controller runs in the trial's process, which would only wait for
-    another one; and that no processes start beside each group for what no cell needs: a manager of
-    Ray Data's datasets, and a cleaner of the placement group, which the watcher sees to and which
-    would stay on a cluster for ever after a sweep that was killed.
+    another one; and that no processes start for what no cell needs: a manager of Ray Data's
+    datasets; a cleaner of the placement group, which the watcher sees to and which would stay on a
+    cluster for ever after a sweep that was killed; and one who asks for nodes, which the placement
+    group does by itself.
     """
 
     def _create_default_callbacks(self) -> list[Any]:
@@ -93,9 +95,20 @@ class _Trainer(TorchTrainer):  # type: ignore[misc]
         return [each for each in made if type(each).__name__ not in _UNNEEDED]
 
     def _initialize_and_run_controller(self, **arguments: Any) -> Any:
-        controller = TrainController(**arguments)
+        policy = _PlacementGroupAlone(self.scaling_config)
+        controller = TrainController(**{**arguments, "scaling_policy": policy})
         asyncio.run(controller.run())
         return controller.get_result()
+
+
+class _PlacementGroupAlone(FixedScalingPolicy):  # type: ignore[misc]
+    """As many workers as were asked for, of which only their placement group tells the cluster."""
+
+    def after_controller_start(self, train_run_context: Any) -> None:
+        pass
+
+    def _maybe_send_resource_request(self) -> None:
+        pass
 
 
 def _queue_beside_this_process() -> Queue:

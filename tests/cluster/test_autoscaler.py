@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from fake_cloud import TOKEN, FakeCloud, fake_cloud
 from narrator import Narrator
-from sweeps import FOUR, Driver, Watched, experiment, left_behind, numbers, wait_until
+from sweeps import FOUR, Driver, Watched, experiment, left_behind, numbers, run, wait_until
 
+from lbray.planning import Placement
 from lbray.store import Store
-from lbray.training import run_cell
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3600)]
 
@@ -29,18 +29,20 @@ def cloud(bucket: str) -> Iterator[FakeCloud]:
         yield cloud
 
 
+@pytest.mark.parametrize("workers", [1, 2])
 def test_nodes_come_by_demand_are_replaced_and_go(
-    tmp_path: Path, cloud: FakeCloud, bucket: str, narrator: Narrator
+    tmp_path: Path, cloud: FakeCloud, bucket: str, narrator: Narrator, workers: int
 ):
     declared, store = experiment(tmp_path, FOUR), Store(bucket)
     undisturbed = Store(str(tmp_path / "undisturbed"))
-    for cell in declared.cells():
-        run_cell(cell, undisturbed)
+    executor = "actor" if workers == 1 else "ddp"
+    run(declared, undisturbed, Placement(executor, "cpu", 1, workers_per_cell=workers))
     watched = Watched(declared, store)
     assert cloud.nodes() == {}
     narrator.say("a head without cores, and no node")
 
-    words = ("--address", cloud.address, "--store", bucket, "--actors", "2")
+    words = ("--address", cloud.address, "--store", bucket, "--workers-per-cell", str(workers))
+    words += ("--actors", str(2 // workers))
     driver = Driver("sweep", "grid.yaml", *words, cwd=tmp_path, **TOKEN)
     narrator.say("lbray sweep grid.yaml", *words)
     wait_until(lambda: len(cloud.nodes()) == 2, 120)

@@ -35,11 +35,8 @@ def cluster() -> Iterator[Cluster]:
 
 
 def _living_actors() -> list[str]:
-    """But for the one that Ray itself keeps on a cluster, through which it asks for nodes."""
-    living = [each for each in ray._private.state.actors().values() if each["State"] != "DEAD"]
-    return [
-        each["ActorClassName"] for each in living if "Autoscaling" not in each["ActorClassName"]
-    ]
+    actors = ray._private.state.actors().values()
+    return [each["ActorClassName"] for each in actors if each["State"] != "DEAD"]
 
 
 def _placement_groups() -> list[str]:

@@ -79,7 +79,10 @@ def test_two_sweeps_on_one_store_share_the_cells(
         assert "all 4 cells done" in messages
     assert numbers(results, declared) == undisturbed
     events = results.event_log("grid").read()
-    trained = {(event["cell"], event["sweep"]) for event in events if event["event"] == "epoch"}
+    epochs = [event for event in events if event["event"] == "epoch"]
+    begun = [event["cell"] for event in epochs if event["epochs"] == 1]
+    assert len(begun) == len(set(begun)), "a cell was begun twice"
+    trained = {(event["cell"], event["sweep"]) for event in epochs}
     assert len(trained) == len({cell for cell, _ in trained}), "a cell was trained by two sweeps"
     for driver in drivers:
         assert_nothing_left(driver, results)
