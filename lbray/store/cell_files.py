@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Literal
 
@@ -83,7 +83,8 @@ class CellFiles:
 
     def _drop_resume_after(self, result: Result | None) -> None:
         if result is not None and result.ended:
-            self.drop_resumes()
+            for epochs in self.resumes():
+                self.drop_resume(epochs)
 
     def give_up(self, cell: Cell, status: Literal["failed", "pruned"], reason: str) -> Result:
         """Write the result of a cell that nobody trains any more; it may never have begun."""
@@ -156,11 +157,9 @@ class CellFiles:
             raise self._damaged(_resume(epochs), "it is missing")
         return self._unpack(_resume(epochs), content)
 
-    def drop_resumes(self, but: Collection[int] = ()) -> None:
-        """Remove what is stored for continuations, but for those after these numbers of epochs."""
-        for epochs in self.resumes():
-            if epochs not in but:
-                self._files.delete(f"{self._folder}/{_resume(epochs)}")
+    def drop_resume(self, epochs: int) -> None:
+        """Remove what a continuation after so many epochs needs, if it is there."""
+        self._files.delete(f"{self._folder}/{_resume(epochs)}")
 
     def scores(self, key: Mapping[str, Any]) -> dict[str, float]:
         """What an analysis measured and kept under this key; nothing if it has not yet.

@@ -65,6 +65,7 @@ class CellUnderWay:
         self._workers = workers
         self._claims = claims
         self._began_anew = False
+        self._resumes: set[int] = set()
         self._how: dict[str, Any] = provenance(cell, torch.device(device), executor)
         self._how |= {"workers": workers.count, "lanes": lanes}
         if workers.leads:
@@ -86,7 +87,9 @@ class CellUnderWay:
         }
         self._how |= {**self._made_from, "dataset_source": dataset.source}
         self._workers.wait_for_each_other()  # all read what the last epoch of any left
-        for epochs in self._files.resumes():
+        stored = self._files.resumes()
+        self._resumes.update(stored)
+        for epochs in stored:
             with suppress(DamagedArtefact):
                 self._continue_after(epochs)
                 return
@@ -99,7 +102,7 @@ class CellUnderWay:
         if self._workers.leads:
             self._still_ours()
             self._store_epoch(improved)
-            self._files.drop_resumes(but=needed_before | self._needed())
+            self._drop_resumes(but=needed_before | self._needed())
 
     def result(self) -> Result | None:
         """The result, once the last epoch is over; the test images are seen, by the best weights.
@@ -230,9 +233,15 @@ class CellUnderWay:
         state = {"trainer": trainer, "progress": self.progress.to_json()}
         made_from = {"made_from": self._made_from}
         self._files.write_resume(self.progress.epochs, tensors, state | made_from)
+        self._resumes.add(self.progress.epochs)
         if improved:
             self._store_best()
         self._files.write_history(self.progress.history)
+
+    def _drop_resumes(self, but: set[int]) -> None:
+        for epochs in self._resumes - but:
+            self._files.drop_resume(epochs)
+        self._resumes &= but
 
     def _store_best(self) -> None:
         self.progress.best_sha256 = self._write_best(self.trainer.weights())
