@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from lbray.errors import DamagedArtefact
-from lbray.store import Store
+from lbray.store import CellFiles, Store
 
 _LEFT_OUT = "left_out"
 
@@ -27,30 +29,36 @@ def load(store: Store | str, experiment: str) -> pd.DataFrame:
         InputError: the store has no such experiment.
     """
     store = Store(store) if isinstance(store, str) else store
-    rows, absent = [], {}
-    for cell_id in store.experiment_cell_ids(experiment):
-        files = store.cell(cell_id)
-        try:
-            result = files.result()
-            if result is None:
-                absent[cell_id] = "it has no result yet"
-            elif not result.done:
-                absent[cell_id] = f"{files.cell().label} {result.status}: {result.reason}"
-            else:
-                cell = files.cell()
-                rows.append(
-                    {
-                        "id": cell_id,
-                        **cell.settings,
-                        "loss_label": cell.loss_label,
-                        "weights_sha256": result.weights_sha256,
-                        "images_sha256": result.provenance.get("dataset"),
-                        **result.metrics,
-                    }
-                )
-        except DamagedArtefact as problem:
-            absent[cell_id] = str(problem)
+    cell_ids = store.experiment_cell_ids(experiment)
+    found = store.files.several(lambda cell_id: _row_or_why_not(store.cell(cell_id)), cell_ids)
+    rows = [each for each in found if isinstance(each, dict)]
+    absent = {
+        cell_id: each
+        for cell_id, each in zip(cell_ids, found, strict=True)
+        if isinstance(each, str)
+    }
     return leave_out(pd.DataFrame(rows), absent)
+
+
+def _row_or_why_not(files: CellFiles) -> dict[str, Any] | str:
+    """A cell's row of the frame, or why it has none."""
+    try:
+        result = files.result()
+        if result is None:
+            return "it has no result yet"
+        cell = files.cell()
+    except DamagedArtefact as problem:
+        return str(problem)
+    if not result.done:
+        return f"{cell.label} {result.status}: {result.reason}"
+    return {
+        "id": cell.id,
+        **cell.settings,
+        "loss_label": cell.loss_label,
+        "weights_sha256": result.weights_sha256,
+        "images_sha256": result.provenance.get("dataset"),
+        **result.metrics,
+    }
 
 
 def left_out(frame: pd.DataFrame) -> dict[str, str]:

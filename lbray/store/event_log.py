@@ -7,7 +7,6 @@ import threading
 import time
 import uuid
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any
@@ -18,7 +17,6 @@ from lbray.store.files import Files
 
 _FLUSH_S = 2.0
 _LINES = 200
-_READERS = 16
 
 
 class EventLog:
@@ -99,8 +97,7 @@ class EventLog:
             return self._events_from(self._file)
         sizes = self._files.sizes(self._folder)
         grown = [name for name in sorted(sizes) if (sizes[name] or 0) > self._position[name]]
-        with ThreadPoolExecutor(_READERS) as pool:
-            found = pool.map(self._events_from, (f"{self._folder}/{name}" for name in grown))
+        found = self._files.several(self._events_from, [f"{self._folder}/{n}" for n in grown])
         return sorted((event for events in found for event in events), key=itemgetter("time"))
 
     def _events_from(self, path: str) -> list[dict[str, Any]]:

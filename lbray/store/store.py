@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from lbray import json_text
@@ -18,8 +17,6 @@ from lbray.store.result import Result
 
 PATIENCE_S = 300.0
 """How long a `Store.patient` waits for an object store that does not answer."""
-
-_READERS = 16
 
 
 class Store:
@@ -59,12 +56,8 @@ class Store:
             return None
 
     def results(self, cell_ids: Sequence[str]) -> list[Result | None]:
-        """As `result`, of many cells, of which some are read at a time: an object store takes its
-        time for each."""
-        if self.files.is_local:
-            return [self.result(cell_id) for cell_id in cell_ids]
-        with ThreadPoolExecutor(_READERS) as pool:
-            return list(pool.map(self.result, cell_ids))
+        """As `result`, of many cells."""
+        return self.files.several(self.result, cell_ids)
 
     def final_result(self, cell_id: str) -> Result | None:
         """A cell's result if it is one after which the cell is not trained again, else None."""
