@@ -70,22 +70,21 @@ class Checkpoint:
         self, store: Store, cell_id: str, weights_sha256: str, data_root: Path | None = None
     ) -> None:
         files = store.cell(cell_id)
-        cell = files.cell()
+        cell, result = files.cell(), files.result()
+        how = {} if result is None else result.provenance
+        if how.get("backbone_code") != backbones.code_digest(cell.backbone):
+            raise DamagedArtefact(
+                f"the cell {cell.id} was trained with another state of the file of "
+                f"'{cell.backbone}' than there is now."
+            )
         weights, _ = files.best(weights_sha256)
         self.dataset: Dataset
         self.splits: Splits
         self.dataset, self.splits = store.datasets.prepared(
             cell.dataset, data_root, **cell.split_settings
         )
-        result = files.result()
-        how = {} if result is None else result.provenance
         if how.get("dataset") not in (None, self.dataset.fingerprint):
             raise DamagedArtefact(_other_images(cell.id, cell.dataset))
-        if how.get("backbone_code") != backbones.code_digest(cell.backbone):
-            raise DamagedArtefact(
-                f"the cell {cell.id} was trained with another state of the file of "
-                f"'{cell.backbone}' than there is now."
-            )
         with torch.random.fork_rng():
             model = backbones.build(
                 cell.backbone, self.dataset.num_classes, self.dataset.image_shape[0]
