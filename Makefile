@@ -33,9 +33,10 @@ test: setup
 	$(BIN)/python -m pytest --numprocesses $$(($$(nproc) < 4 ? $$(nproc) + 1 : 4)) \
 	    --dist loadfile --no-loadscope-reorder
 
-# processes, nodes and stores that die for real: some 20 minutes
+# processes, nodes and stores that die for real, two files of tests at a time: some 15 minutes
 test-faults: setup
-	$(BIN)/python -m pytest -m faults --timeout 1200
+	$(BIN)/python -m pytest -m faults --timeout 1200 \
+	    --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 cluster-check: setup
 	$(BIN)/python -m pytest tests/cluster
