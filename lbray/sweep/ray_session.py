@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
+import psutil
 import ray
 
 from lbray.errors import InputError
@@ -44,6 +45,7 @@ def ray_session(placement: Placement, address: str | None = None) -> Iterator[No
     os.environ.update(_ENVIRONMENT)
     for library in ("ray.tune", "ray.train"):  # whatever goes wrong has its line on the display
         logging.getLogger(library).setLevel(logging.CRITICAL)
+    others = _raylets()
     if address is not None:
         _connect(address)
     else:
@@ -60,7 +62,26 @@ def ray_session(placement: Placement, address: str | None = None) -> Iterator[No
     try:
         yield
     finally:
-        ray.shutdown()
+        _shut_down(_raylets() - others)
+
+
+def _raylets() -> set[psutil.Process]:
+    """Of the nodes that this process has started."""
+    return {
+        each
+        for each in psutil.process_iter(["ppid", "name"])
+        if each.info == {"ppid": os.getpid(), "name": "raylet"}
+    }
+
+
+def _shut_down(raylets: set[psutil.Process]) -> None:
+    """Disconnect, and end what these nodes have started: Ray does not wait for all of its workers,
+    and one that ends by itself may take seconds."""
+    started = [each for raylet in raylets for each in raylet.children(recursive=True)]
+    ray.shutdown()
+    for process in started:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def _connect(address: str) -> None:
