@@ -108,7 +108,12 @@ class Files:
             return list(pool.map(read, names))
 
     def write(self, name: str, content: bytes) -> None:
-        """Replace a file as a whole: a reader sees the old content or the new, never a part."""
+        """Replace a file as a whole: a reader sees the old content or the new, never a part.
+
+        But S3's client asks for the size first, then for so many bytes: who reads meanwhile may see
+        as many of the new content as the old had. What can be replaced is as long as before, grows
+        at its end, or tells by its checksum or form that it is not whole.
+        """
         path = self.path(name)
         self._patiently(lambda: self._write(path, content))
 
