@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lbray import backbones, losses, own_code
-from lbray.errors import DamagedArtefact, Diverged, InputError
+from lbray.errors import DamagedArtefact, Diverged, InputError, StoreUnavailable
 from lbray.spec import Cell
 from lbray.store import Claims, Result, Store
 from lbray.training.evaluate import evaluate
@@ -69,7 +70,7 @@ class CellUnderWay:
         self._how: dict[str, Any] = provenance(cell, torch.device(device), executor)
         self._how |= {"workers": workers.count, "lanes": lanes}
         if workers.leads:
-            self._still_ours()
+            self._check_may_write()
             self._files.reopen()
             self._files.begin(cell)
 
@@ -100,7 +101,7 @@ class CellUnderWay:
         needed_before = self._needed()
         improved = self.progress.add(metrics)
         if self._workers.leads:
-            self._still_ours()
+            self._check_may_write()
             self._store_epoch(improved)
             self._drop_resumes(but=needed_before | self._needed())
 
@@ -167,12 +168,21 @@ class CellUnderWay:
     def finish(self, result: Result) -> Result | None:
         """Record a result; every worker returns the same one."""
         if self._workers.leads:
-            self._still_ours()
+            self._check_may_write()
             self._files.finish(result)
         self._workers.wait_for_each_other()
         return result if self._workers.leads else self._store.result(self.cell.id)
 
-    def _still_ours(self) -> None:
+    def _check_may_write(self) -> None:
+        """See that this process may write for the cell: not once another sweep has it, nor while
+        the process ends. A thread goes on for seconds then, beside the process that continues the
+        cell, and fails when the libraries under it are taken down.
+
+        Raises:
+            StoreUnavailable: it may not.
+        """
+        if not threading.main_thread().is_alive():
+            raise StoreUnavailable("this process ends; the cell continues in another.")
         if self._claims is not None:
             self._claims.verify(self.cell.id)
 
@@ -193,7 +203,7 @@ class CellUnderWay:
         self.trainer.restore(tensors, state.get("trainer"))
         self.progress = Progress.from_json(state.get("progress"))
         if self._workers.leads:
-            self._still_ours()
+            self._check_may_write()
         if self.progress.best_sha256 is not None:
             self._best_weights()
         elif self._workers.leads:

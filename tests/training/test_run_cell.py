@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from functools import partial
 from importlib import import_module
 from importlib.metadata import version
@@ -516,3 +518,46 @@ def test_nothing_is_written_once_another_sweep_has_the_cell(store: Store, after:
         with pytest.raises(StoreUnavailable, match="another sweep has taken its cells"):
             run_cell(CELL, store, reporter=losing, claims=lease)
         assert {path.name: path.read_bytes() for path in folder.iterdir()} == losing.before
+
+
+_ENDING = """
+import atexit, sys, threading, time
+import torch
+from lbray.spec import Cell
+from lbray.store import Store
+from lbray.training import run_cell, trainer
+
+class EndsMain:
+    def epoch(self, metrics):
+        if metrics["epoch"] == 1:
+            to_end.set()
+            while threading.main_thread().is_alive():
+                time.sleep(0.01)
+            if sys.argv[2] == "fails":
+                trainer.Trainer.run_epoch = lambda *_: 1 / 0
+        return False
+
+def train():
+    run_cell(Cell.resolved(SETTINGS), Store(sys.argv[1]), reporter=EndsMain())
+
+torch.set_num_threads(THREADS)
+to_end = threading.Event()
+training = threading.Thread(target=train, daemon=True)
+atexit.register(training.join)
+training.start()
+to_end.wait()
+"""
+
+
+@pytest.mark.parametrize("then", ["goes on", "fails"])
+def test_the_thread_of_a_process_that_ends_writes_nothing(store: Store, undisturbed, then: str):
+    """It goes on while the libraries are taken down under it, and another continues its cell."""
+    script = _ENDING.replace("SETTINGS", repr(CELL.settings))
+    script = script.replace("THREADS", str(torch.get_num_threads()))
+    ended = subprocess.run(
+        [sys.executable, "-c", script, store.location, then], capture_output=True, text=True
+    )
+    assert "StoreUnavailable: this process ends" in ended.stderr
+    assert store.result(CELL.id) is None
+    assert len(history(store)) == 2
+    assert_same(store, run_cell(CELL, store), undisturbed)
