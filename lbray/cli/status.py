@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,7 +13,8 @@ from lbray.cli.completion import experiments
 from lbray.cli.options import experiment_name, store_option
 
 if TYPE_CHECKING:
-    from lbray.store import Store
+    from lbray.monitor import Board
+    from lbray.store import EventLog, Store
 
 _POLL_S = 1.0
 
@@ -29,19 +30,15 @@ def status(experiment: str, store: str, as_json: bool) -> int:
     renews its claim to be alive was killed.
     """
     from lbray.monitor import Board, duration, headline
-    from lbray.store import Store, lives
+    from lbray.store import Store
 
     artefacts = Store(store)
     experiment = experiment_name(experiment, artefacts)
     artefacts.experiment_cell_ids(experiment)
     board, log = Board(), artefacts.event_log(experiment)
-    for event in log.read():
-        board.apply(event)
-    if board.state == "running" and not any(lives(artefacts.files, s) for s in board.sweeps):
-        for event in log.read():  # it may have ended meanwhile
-            board.apply(event)
-        if board.state == "running":
-            board.bury()
+    _advance(board, log, artefacts)
+    if board.sweeps:
+        _advance(board, log, artefacts)  # now it is known whom to look for
     if as_json:
         click.echo(json.dumps(board.to_json(), indent=2))
         return 0
@@ -55,6 +52,19 @@ def status(experiment: str, store: str, as_json: bool) -> int:
         for cell, reason in board.outcomes[kind].items():
             click.echo(f"{kind}  {cell}  {_label(artefacts, cell)}: {reason}")
     return 0
+
+
+def _advance(board: Board, log: EventLog, store: Store) -> list[dict[str, Any]]:
+    """Apply the events since the last call, and bury the sweeps that the board had before and that
+    are dead without a word; returns the events."""
+    from lbray.store import lives
+
+    dead = {sweep for sweep in board.sweeps if not lives(store.files, sweep)}
+    events = log.read()  # after the look: a sweep says that it ends while it lives
+    for event in events:
+        board.apply(event)
+    board.bury(dead)
+    return events
 
 
 def _label(store: Store, cell_id: str) -> str:
@@ -73,8 +83,8 @@ def _label(store: Store, cell_id: str) -> str:
 def watch(experiment: str, store: str, as_json: bool) -> int:
     """Follow the sweep of EXPERIMENT (its name or its YAML file) until it ends.
 
-    From any terminal, also before the first sweep begins and while its driver is restarted; at once
-    if the last one has ended.
+    From any terminal, also before the first sweep begins and, if one is killed, until another takes
+    its place and ends; at once if the last one has ended.
     """
     from rich.console import Console
 
@@ -83,15 +93,17 @@ def watch(experiment: str, store: str, as_json: bool) -> int:
 
     artefacts = Store(store).patient()
     experiment = experiment_name(experiment, artefacts)
-    log = artefacts.event_log(experiment)
-    board = Board()
-    with Display(board, Console(stderr=True, quiet=as_json)) as display:
+    board, log = Board(), artefacts.event_log(experiment)
+    console = Console(stderr=True, quiet=as_json)
+    with Display(board, console) as display:
         while True:
-            for event in log.read():
-                board.apply(event)
+            before = board.state
+            for event in _advance(board, log, artefacts):
                 if as_json:
                     click.echo(json.dumps(event))
                 display.show(event)
+            if board.state == "killed" != before:
+                console.print(f"{experiment}: {headline(board)}, waiting for another sweep")
             if board.state in ("finished", "interrupted"):
                 break
             time.sleep(_POLL_S)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -111,10 +111,11 @@ class Board:
         )
         return (max(0, waiting) * per_cell + under_way) / self.at_once
 
-    def bury(self) -> None:
-        """Take note that none of the sweeps lives, though no event has told so."""
-        self.state = "killed"
-        self._keep(set())
+    def bury(self, dead: Set[str]) -> None:
+        """Take note that these sweeps do not live any more, though no event may have told so."""
+        if self.sweeps and self.sweeps <= dead:
+            self.state = "killed"
+        self._keep(self.sweeps - dead)
 
     def to_json(self) -> dict[str, Any]:
         """All of it, JSON-ready."""

@@ -240,9 +240,10 @@ def test_status_tells_a_sweep_that_runs_from_one_that_was_killed(call, tmp_path:
 
 @pytest.mark.parametrize("words", [[], ["--json"]])
 def test_watch_follows_a_sweep_from_another_terminal_until_it_ends(
-    call, tmp_path: Path, words: list[str]
+    call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: list[str]
 ):
     """Also from before it begins, and over a driver that was killed and another that goes on."""
+    monkeypatch.setattr("lbray.cli.status._POLL_S", 0.05)
     (tmp_path / "grid.yaml").write_text(
         "settings: {dataset: digits, seed: 0}\nblocks: [{loss: baseline}]"
     )
@@ -250,17 +251,23 @@ def test_watch_follows_a_sweep_from_another_terminal_until_it_ends(
     cell = declared.cells()[0]
     store.record_experiment(declared, [cell])
 
-    def drive() -> None:
+    def begin(sweep: str) -> Journal:
         display = Display(Board(), Console(file=io.StringIO()))
-        for sweep in ("killed", "other"):
-            time.sleep(0.3)
-            journal = Journal(store.event_log("grid"), Board(), display, sweep)
-            journal.sweep_started(plan([cell], store), Placement("actor", "cpu", 1), [])
-            journal.cell_started(cell)
-        time.sleep(1.2)
-        ends = {"val/acc": 0.5, "epochs/best": 2.0, "epochs/stopped": 3.0}
-        journal.cell_ended(cell, Result(id=cell.id, status="done", metrics=ends))
-        journal.sweep_ended(interrupted=False)
+        journal = Journal(store.event_log("grid"), Board(), display, sweep)
+        journal.sweep_started(plan([cell], store), Placement("actor", "cpu", 1), [])
+        journal.cell_started(cell)
+        return journal
+
+    def drive() -> None:
+        time.sleep(0.3)
+        begin("killed")
+        time.sleep(0.5)
+        with Lease(store.files) as lease:
+            journal = begin(lease.id)
+            time.sleep(0.5)
+            ends = {"val/acc": 0.5, "epochs/best": 2.0, "epochs/stopped": 3.0}
+            journal.cell_ended(cell, Result(id=cell.id, status="done", metrics=ends))
+            journal.sweep_ended(interrupted=False)
 
     driver = threading.Thread(target=drive)
     driver.start()
@@ -273,6 +280,8 @@ def test_watch_follows_a_sweep_from_another_terminal_until_it_ends(
         begun = ["sweep_started", "cell_started"]
         assert told == [*begun, *begun, "cell_done", "sweep_finished"]
     else:
+        killed = "grid: 0 of 1 cells done, 0 running; killed, waiting for another sweep"
+        assert err.splitlines().count(killed) == 1
         assert "[1/1] digits cnn baseline λ=0 seed=0: best validation 50.00% at epoch 2 of 3" in err
 
 
