@@ -18,7 +18,7 @@ from bucket import Bucket
 
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "testing",
-    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_SECRET_ACCESS_KEY": "s3cr3t-of-the-tests",
     "AWS_EC2_METADATA_DISABLED": "true",
 }
 _SERVER = """

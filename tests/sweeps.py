@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
-from pyarrow.fs import FileSelector
+from pyarrow.fs import FileInfo, FileSelector
 
 from lbray import spec
 from lbray.planning import Placement, plan, preflight
@@ -121,15 +121,19 @@ class Driver:
                     yield int(entry.name), (entry / "cmdline").read_bytes().decode(errors="ignore")
 
 
+def contents(store: Store) -> dict[str, FileInfo]:
+    """The files and folders of a store, by their names in it."""
+    files, root = store.files.filesystem, store.files.path("cells").removesuffix("cells")
+    found = files.get_file_info(FileSelector(root, allow_not_found=True, recursive=True))
+    return {each.path.removeprefix(root): each for each in found}
+
+
 def left_behind(store: Store) -> list[str]:
     """What a store has only while a sweep runs on it."""
     passing = ("*.tmp", "resume-*.safetensors", "scratch-*")
-    files, root = store.files.filesystem, store.files.path("cells").removesuffix("cells")
-    found = files.get_file_info(FileSelector(root, allow_not_found=True, recursive=True))
-    paths = [each.path.removeprefix(root) for each in found]
     return [
         path
-        for path in paths
+        for path in contents(store)
         if path.startswith(("claims/", "sweeps/"))
         or any(fnmatch(part, each) for part in path.split("/") for each in passing)
     ]
@@ -152,20 +156,28 @@ class Watched:
     def wait_for_epochs(self, count: int, driver: Driver | None = None) -> None:
         """Return when a cell that is being trained has so many epochs behind it; a driver that is
         given must live until then."""
+        wait_until(lambda: self._trained(count, driver))
 
-        def trained() -> bool:
-            assert driver is None or driver.process.poll() is None, driver.ended()
-            return max(self.epochs().values(), default=0) >= count
+    def wait_for_the_middle(self, driver: Driver) -> None:
+        """Return when a cell is finished and another has three epochs behind it; the driver must
+        live until then."""
+        wait_until(lambda: self._trained(3, driver) and self._finished())
 
-        wait_until(trained)
+    def _trained(self, count: int, driver: Driver | None) -> bool:
+        assert driver is None or driver.process.poll() is None, driver.ended()
+        return max(self.epochs().values(), default=0) >= count
+
+    def _finished(self) -> bool:
+        return any(self._result(cell.id) is not None for cell in self._cells)
 
     def remember(self) -> None:
-        """Take note of how things stand."""
+        """Take note of how things stand; of several cells, one is finished and not all are."""
         for cell in self._cells:
             self._histories[cell.id] = self._store.cell(cell.id).history()
             result = self._result(cell.id)
             if result is not None:
                 self._results[cell.id] = result
+        assert 0 < len(self._results) < len(self._cells) or len(self._cells) == 1
 
     def assert_kept(self) -> None:
         """Finished cells were not touched; of the others, one epoch was trained anew at most.

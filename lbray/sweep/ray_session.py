@@ -77,7 +77,10 @@ def _raylets() -> set[psutil.Process]:
 def _shut_down(raylets: set[psutil.Process]) -> None:
     """Disconnect, and end what these nodes have started: Ray does not wait for all of its workers,
     and one that ends by itself may take seconds."""
-    started = [each for raylet in raylets for each in raylet.children(recursive=True)]
+    started = []
+    for raylet in raylets:
+        with suppress(psutil.NoSuchProcess):
+            started += raylet.children(recursive=True)
     ray.shutdown()
     for process in started:
         with suppress(psutil.NoSuchProcess):

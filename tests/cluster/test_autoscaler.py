@@ -48,7 +48,7 @@ def test_nodes_come_by_demand_are_replaced_and_go(
     wait_until(lambda: len(cloud.nodes()) == 2, 120)
     narrator.say("the sweep's demand has brought 2 nodes")
 
-    watched.wait_for_epochs(5, driver)
+    watched.wait_for_the_middle(driver)
     watched.remember()
     before = cloud.nodes()
     lost = next(iter(before))

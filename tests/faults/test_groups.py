@@ -31,7 +31,7 @@ def test_a_process_of_a_group_is_killed(
 ):
     watched = Watched(declared, results)
     driver = Driver("sweep", "grid.yaml", "--workers-per-cell", "2", cwd=tmp_path)
-    watched.wait_for_epochs(5, driver)
+    watched.wait_for_the_middle(driver)
     workers = driver.descendants("RayTrainWorker")
     assert len(workers) == 2
     watched.remember()

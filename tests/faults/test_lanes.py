@@ -66,7 +66,7 @@ def test_a_process_with_lanes_is_killed(tmp_path: Path):
         run_cell(cell, alone)
     store = Store(str(tmp_path / "results"))
     watched, driver = Watched(declared, store), Driver(*IN_LANES, cwd=tmp_path)
-    watched.wait_for_epochs(3, driver)
+    watched.wait_for_the_middle(driver)
     (process,) = driver.descendants("ImplicitFunc")
     watched.remember()
     os.kill(process, signal.SIGKILL)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 import ray
 from ray.cluster_utils import Cluster
@@ -44,6 +45,7 @@ def _placement_groups() -> list[str]:
     return [each["placement_group_id"] for each in groups if each["state"] != "REMOVED"]
 
 
+@pytest.mark.parametrize("told", [False, True])
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_node_is_lost_and_another_joins(
     declared: Experiment,
@@ -53,13 +55,21 @@ def test_a_node_is_lost_and_another_joins(
     tmp_path: Path,
     cluster: Cluster,
     workers: int,
+    told: bool,
 ):
+    """At once, or as a machine that is taken away: all its processes are told to end before."""
     lost = cluster.add_node(num_cpus=2)
     watched = Watched(declared, results)
     words = ("--address", cluster.address, "--workers-per-cell", str(workers))
     driver = Driver("sweep", "grid.yaml", *words, cwd=tmp_path)
-    watched.wait_for_epochs(5, driver)
+    watched.wait_for_the_middle(driver)
     watched.remember()
+    if told:
+        raylet = psutil.Process(lost.all_processes["raylet"][0].process.pid)
+        processes = [*raylet.children(recursive=True), raylet]
+        for process in processes:
+            process.terminate()
+        psutil.wait_procs(processes, timeout=10)
     cluster.remove_node(lost, allow_graceful=False)
     cluster.add_node(num_cpus=2)
     code, _, messages = driver.ended()
@@ -99,7 +109,7 @@ def test_the_driver_is_killed_and_the_cluster_is_not_its_own(
     watched = Watched(declared, results)
     words = ("sweep", "grid.yaml", "--address", cluster.address, "--workers-per-cell", "2")
     first = Driver(*words, cwd=tmp_path)
-    watched.wait_for_epochs(5, first)
+    watched.wait_for_the_middle(first)
     watched.remember()
     first.process.kill()
     first.ended()

@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from s3_server import s3_bucket
 from sweeps import Driver, Watched, assert_nothing_left, experiment, numbers, wait_until
 
 from lbray.store import Store
@@ -24,7 +26,7 @@ pytestmark = pytest.mark.faults
 def test_an_actor_is_killed(declared, results: Store, undisturbed, tmp_path: Path, kill: str):
     watched = Watched(declared, results)
     driver = Driver("sweep", "grid.yaml", cwd=tmp_path)
-    watched.wait_for_epochs(5, driver)
+    watched.wait_for_the_middle(driver)
     victims = driver.descendants("ImplicitFunc")
     assert victims
     watched.remember()
@@ -36,11 +38,22 @@ def test_an_actor_is_killed(declared, results: Store, undisturbed, tmp_path: Pat
     assert_nothing_left(driver, results)
 
 
-@pytest.mark.parametrize("kill", ["SIGKILL", "SIGTERM", "SIGINT"])
-def test_the_driver_is_killed(declared, results: Store, undisturbed, tmp_path: Path, kill: str):
+@pytest.mark.parametrize(
+    ("kill", "workers"), [("SIGKILL", 1), ("SIGTERM", 1), ("SIGINT", 1), ("SIGTERM", 2)]
+)
+def test_the_driver_is_killed(
+    declared,
+    results: Store,
+    undisturbed,
+    undisturbed_in_groups,
+    tmp_path: Path,
+    kill: str,
+    workers: int,
+):
     watched = Watched(declared, results)
-    first = Driver("sweep", "grid.yaml", cwd=tmp_path)
-    watched.wait_for_epochs(5, first)
+    words = ("sweep", "grid.yaml", "--workers-per-cell", str(workers))
+    first = Driver(*words, cwd=tmp_path)
+    watched.wait_for_the_middle(first)
     watched.remember()
     first.process.send_signal(signal.Signals[kill])
     code, _, messages = first.ended()
@@ -48,11 +61,11 @@ def test_the_driver_is_killed(declared, results: Store, undisturbed, tmp_path: P
         assert code == 130
         assert "the same command continues: lbray sweep grid.yaml" in messages
         assert not first.descendants()
-    second = Driver("sweep", "grid.yaml", cwd=tmp_path)
+    second = Driver(*words, cwd=tmp_path)
     code, _, messages = second.ended()
     assert code == 0, messages
     watched.assert_kept()
-    assert numbers(results, declared) == undisturbed
+    assert numbers(results, declared) == (undisturbed if workers == 1 else undisturbed_in_groups)
     assert_nothing_left(second, results)
     assert_nothing_left(first, results)
 
@@ -69,23 +82,35 @@ def test_a_sweep_that_is_ended_while_ray_starts_leaves_nothing(
     assert_nothing_left(driver, results)
 
 
+@pytest.fixture(params=["a folder", "a bucket"])
+def shared(request: pytest.FixtureRequest, results: Store) -> Iterator[Store]:
+    """A store of either kind."""
+    if request.param == "a folder":
+        yield results
+    else:
+        with s3_bucket() as bucket:
+            yield Store(bucket.uri("results"))
+
+
 def test_two_sweeps_on_one_store_share_the_cells(
-    declared, results: Store, undisturbed, tmp_path: Path
+    declared, shared: Store, undisturbed, tmp_path: Path
 ):
-    drivers = [Driver("sweep", "grid.yaml", "--actors", "1", cwd=tmp_path) for _ in range(2)]
+    words = ("sweep", "grid.yaml", "--store", shared.location, "--actors", "1")
+    drivers = [Driver(*words, cwd=tmp_path) for _ in range(2)]
     for driver in drivers:
         code, _, messages = driver.ended()
         assert code == 0, messages
         assert "all 4 cells done" in messages
-    assert numbers(results, declared) == undisturbed
-    events = results.event_log("grid").read()
+    assert numbers(shared, declared) == undisturbed
+    events = shared.event_log("grid").read()
     epochs = [event for event in events if event["event"] == "epoch"]
     begun = [event["cell"] for event in epochs if event["epochs"] == 1]
     assert len(begun) == len(set(begun)), "a cell was begun twice"
     trained = {(event["cell"], event["sweep"]) for event in epochs}
     assert len(trained) == len({cell for cell, _ in trained}), "a cell was trained by two sweeps"
+    assert len({sweep for _, sweep in trained}) == 2, "a sweep had nothing to do"
     for driver in drivers:
-        assert_nothing_left(driver, results)
+        assert_nothing_left(driver, shared)
 
 
 def test_one_of_two_sweeps_is_killed_and_the_other_takes_its_cell(tmp_path: Path, results: Store):

@@ -7,11 +7,12 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from s3_server import Road, s3_bucket
-from sweeps import Driver, Watched, assert_nothing_left, numbers, wait_until
+from s3_server import CREDENTIALS, Road, s3_bucket
+from sweeps import Driver, Watched, assert_nothing_left, contents, numbers
 
 from lbray.spec import Experiment
 from lbray.store import Store
@@ -24,14 +25,16 @@ pytestmark = pytest.mark.faults
 def test_an_object_store_is_away_for_a_while(
     declared: Experiment, undisturbed, undisturbed_in_groups, tmp_path: Path, executor: str
 ):
-    with s3_bucket() as bucket:
+    """Neither the store nor a log holds the secret that opens the store."""
+    with s3_bucket() as bucket, TemporaryDirectory() as logs:  # a short path, for Ray's sockets
         road = Road(bucket.port)
         store = Store(bucket.uri("results"))
         watched = Watched(declared, store)
         location = bucket.uri("results", road.port)
         words = ("--executor", executor, "--workers-per-cell", "1" if executor == "actor" else "2")
-        driver = Driver("sweep", "grid.yaml", "--store", location, *words, cwd=tmp_path)
-        watched.wait_for_epochs(3, driver)
+        words = ("sweep", "grid.yaml", "--store", location, *words)
+        driver = Driver(*words, cwd=tmp_path, RAY_TMPDIR=logs)
+        watched.wait_for_the_middle(driver)
         road.close()
         watched.remember()
         time.sleep(15)
@@ -41,12 +44,19 @@ def test_an_object_store_is_away_for_a_while(
         watched.assert_kept()
         expected = undisturbed if executor == "actor" else undisturbed_in_groups
         assert numbers(store, declared) == expected
-        assert not store.files.list("sweeps")
-        wait_until(lambda: not driver.descendants())
+        assert_nothing_left(driver, store)
         assert "FAILED" not in messages
         status = Driver("status", "grid", "--store", location, "--json", cwd=tmp_path)
         assert len(json.loads(status.ended()[1])["done"]) == 4
         road.close()
+        secret = CREDENTIALS["AWS_SECRET_ACCESS_KEY"]
+        assert secret not in messages
+        files = [name for name, each in contents(store).items() if each.is_file]
+        written = [store.files.read(name) for name in files]
+        logged = [each.read_bytes() for each in Path(logs).rglob("*") if each.is_file()]
+        assert written
+        assert logged
+        assert not any(secret.encode() in content for content in written + logged)
 
 
 @pytest.fixture
@@ -68,7 +78,7 @@ def test_the_disk_is_full(declared: Experiment, undisturbed, tmp_path: Path, sma
     watched = Watched(declared, store)
     words = ("sweep", "grid.yaml", "--store", store.location)
     first = Driver(*words, cwd=tmp_path)
-    watched.wait_for_epochs(5, first)
+    watched.wait_for_the_middle(first)
     watched.remember()
     ballast = small_disk / "ballast"
     _fill(ballast)
@@ -106,14 +116,15 @@ class EndsAfterFour:
 DAMAGES = (
     {"resume-4": "truncated"},
     {"best": "bit-flipped"},
-    {"resume-4": "emptied"},
-    {"resume-4": "bit-flipped", "best": "truncated"},
+    {"resume-4": "bit-flipped", "best": "emptied"},
 )
-"""What happens to each cell: to what it continues from, and to its best weights so far."""
+"""What happens to a cell: to what it continues from, and to its best weights so far."""
 
 
 def test_checkpoints_are_damaged(declared: Experiment, results: Store, undisturbed, tmp_path: Path):
-    for cell, damages in zip(declared.cells(), DAMAGES, strict=True):
+    finished, *damaged = declared.cells()
+    run_cell(finished, results)
+    for cell, damages in zip(damaged, DAMAGES, strict=True):
         assert run_cell(cell, results, reporter=EndsAfterFour()) is None
         for name, damage in damages.items():
             _damage(tmp_path / f"results/cells/{cell.id}/{name}.safetensors", damage)

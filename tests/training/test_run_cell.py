@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -521,7 +522,7 @@ def test_nothing_is_written_once_another_sweep_has_the_cell(store: Store, after:
 
 
 _ENDING = """
-import atexit, sys, threading, time
+import atexit, json, sys, threading, time
 import torch
 from lbray.spec import Cell
 from lbray.store import Store
@@ -533,14 +534,15 @@ class EndsMain:
             to_end.set()
             while threading.main_thread().is_alive():
                 time.sleep(0.01)
-            if sys.argv[2] == "fails":
+            if then == "fails":
                 trainer.Trainer.run_epoch = lambda *_: 1 / 0
         return False
 
 def train():
-    run_cell(Cell.resolved(SETTINGS), Store(sys.argv[1]), reporter=EndsMain())
+    run_cell(Cell.resolved(json.loads(settings)), Store(location), reporter=EndsMain())
 
-torch.set_num_threads(THREADS)
+location, settings, threads, then = sys.argv[1:]
+torch.set_num_threads(int(threads))
 to_end = threading.Event()
 training = threading.Thread(target=train, daemon=True)
 atexit.register(training.join)
@@ -552,11 +554,8 @@ to_end.wait()
 @pytest.mark.parametrize("then", ["goes on", "fails"])
 def test_the_thread_of_a_process_that_ends_writes_nothing(store: Store, undisturbed, then: str):
     """It goes on while the libraries are taken down under it, and another continues its cell."""
-    script = _ENDING.replace("SETTINGS", repr(CELL.settings))
-    script = script.replace("THREADS", str(torch.get_num_threads()))
-    ended = subprocess.run(
-        [sys.executable, "-c", script, store.location, then], capture_output=True, text=True
-    )
+    words = [store.location, json.dumps(CELL.settings), str(torch.get_num_threads()), then]
+    ended = subprocess.run([sys.executable, "-c", _ENDING, *words], capture_output=True, text=True)
     assert "StoreUnavailable: this process ends" in ended.stderr
     assert store.result(CELL.id) is None
     assert len(history(store)) == 2
