@@ -17,7 +17,7 @@ from typing import TypeVar
 from pyarrow import fs
 
 from lbray.errors import InputError
-from lbray.store.patience import FAILURES, Patience, reason
+from lbray.store.patience import CREDENTIALS, FAILURES, Patience, reason
 
 _SAFE_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _TEMPORARY = ".tmp"
@@ -296,7 +296,6 @@ def _check_no_secret(location: str) -> None:
     scheme, is_uri, rest = location.partition("://")
     if is_uri and _SECRET.search(rest):
         raise InputError(
-            f"store is '{scheme}://…' with a password or key in it, but must be without; give the "
-            "credentials by environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
-            "GOOGLE_APPLICATION_CREDENTIALS) or by a profile."
+            f"store is '{scheme}://…' with a password or key in it, but must be without; give "
+            f"{CREDENTIALS}."
         )

@@ -17,10 +17,20 @@ T = TypeVar("T")
 
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 20.0
+CREDENTIALS = (
+    "credentials by environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
+    "GOOGLE_APPLICATION_CREDENTIALS) or by a profile"
+)
+"""How the clients of object stores are given theirs."""
+_DENIED = re.compile(
+    r"ACCESS_DENIED|PERMISSION_DENIED|UNAUTHENTICATED|SIGNATURE|INVALID_ACCESS_KEY"
+    r"|INVALID_CLIENT_TOKEN|MISSING_AUTHENTICATION|UNRECOGNIZED_CLIENT|HTTP status 40[13]",
+    re.IGNORECASE,
+)
+"""What an object store says to credentials that may not use it, or to none."""
 _FINAL = re.compile(
-    r"ACCESS_DENIED|PERMISSION_DENIED|UNAUTHENTICATED|NO_SUCH_BUCKET|BucketNotFound|SIGNATURE"
-    r"|INVALID_ACCESS_KEY|INVALID_CLIENT_TOKEN|MISSING_AUTHENTICATION|UNRECOGNIZED_CLIENT"
-    r"|HTTP status 40[13]|bucket does not exist|Status\((INVALID_ARGUMENT|UNKNOWN)",
+    rf"{_DENIED.pattern}|NO_SUCH_BUCKET|BucketNotFound|bucket does not exist"
+    r"|Status\((INVALID_ARGUMENT|UNKNOWN)",
     re.IGNORECASE,
 )
 """What an object store says that it will say again."""
@@ -83,6 +93,7 @@ class Patience:
 
 
 def reason(problem: Exception) -> str:
-    """What a file system said, in one line."""
+    """What a file system said, in one line, and what helps where it wants other credentials."""
     said = getattr(problem, "strerror", None) or str(problem).splitlines()[0]
-    return str(said).partition(" error_info=")[0].rstrip(".")
+    said = str(said).partition(" error_info=")[0].rstrip(".")
+    return f"{said}; give it {CREDENTIALS}" if _DENIED.search(said) else said

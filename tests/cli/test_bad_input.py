@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from s3_server import s3_bucket
 
 from lbray.cli import main
+from lbray.planning import Machine
 
 GOOD = "settings: {dataset: digits, seed: 0, max_epochs: 1}\nblocks: [{loss: baseline}]\n"
 
@@ -113,6 +116,34 @@ def test_a_sweep_is_refused(call, overrides: list[str], sentence: str):
     assert last.startswith("lbray: ")
     assert sentence in last
     assert out == ""
+
+
+@pytest.mark.parametrize(
+    ("gpus", "words", "sentence"),
+    [
+        (0, "--workers-per-cell 3", "is 3, but must be at most 2, with 2 cores."),
+        (1, "--workers-per-cell 2", "is 2, but must be at most 1, with 1 GPUs."),
+        (1, "--workers-per-cell 2 --gpus-per-cell 0.5", "is 0.5, but must be a whole number with"),
+        (0, "--gpus-per-cell 0.5", "is 0.5, but there is no GPU here; leave it out."),
+        (1, "--executor ddp", "is ddp, by which two workers or more share each batch, but there"),
+        (2, "--actors 3", "is 3, but must be at most 2, with 2 GPUs."),
+    ],
+)
+def test_what_does_not_fit_the_machine_is_refused(
+    call, monkeypatch: pytest.MonkeyPatch, gpus: int, words: str, sentence: str
+):
+    monkeypatch.setattr(Machine, "detect", lambda: Machine.of(2, gpus))
+    code, out, err = call("sweep", "good.yaml", *words.split())
+    assert code == 2
+    assert f"{words.split()[-2]} {sentence}" in err.splitlines()[-1]
+    assert out == ""
+
+
+def test_a_store_that_wants_other_credentials_is_refused(call):
+    with s3_bucket(INITIAL_NO_AUTH_ACTION_COUNT="2") as strict:
+        code, _, err = call("sweep", "good.yaml", "--store", strict.uri("results"))
+    assert code == 2
+    assert re.search(r"cannot be used: .*ACCESS_DENIED.*; give it credentials by environment", err)
 
 
 def test_a_store_that_cannot_be_written_is_refused(call, tmp_path: Path):

@@ -24,6 +24,7 @@ from lbray.planning import Machine, Placement, plan
 from lbray.spec import Cell, load, single
 from lbray.store import Lease, Result, Store
 from lbray.sweep.journal import Journal
+from lbray.training import run_cell
 
 
 @pytest.fixture
@@ -158,6 +159,28 @@ def test_a_dry_run_lists_what_would_run(call, tmp_path: Path):
     ]
     assert "4 cells, 0 done, 0 failed, 4 to run" in err
     assert not (tmp_path / "results").exists()
+
+
+def test_a_dry_run_tells_who_runs_the_cells_and_what_other_experiments_have_done(
+    call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    grid = "settings: {dataset: digits, seed: SEEDS, max_epochs: 1}\nblocks: [{loss: baseline}]"
+    store = Store(str(tmp_path / "results"))
+    for name, seeds in (("one", "[0, 1]"), ("two", "1"), ("grid", "[0, 1, 2]")):
+        (tmp_path / f"{name}.yaml").write_text(grid.replace("SEEDS", seeds))
+    for name in ("one", "two"):
+        declared = load(tmp_path / f"{name}.yaml")
+        store.record_experiment(declared, declared.cells())
+        for cell in declared.cells():
+            run_cell(cell, store)
+    monkeypatch.setattr(Machine, "detect", lambda: Machine.of(2, 0))
+    code, out, err = call("sweep", "grid.yaml", "--dry-run", "--executor", "actor")
+    assert code == 0, err
+    assert "3 cells, 2 done, 0 failed, 1 to run" in err
+    assert "of those done, 2 are shared with the experiment one" in err
+    assert "of those done, 1 are shared with the experiment two" in err
+    assert "executor actor: 2 at a time on cpu (as asked for)" in err
+    assert len(out.splitlines()) == 1
 
 
 def test_cells_that_a_scheduler_ended_are_trained_by_the_command_that_is_told(call, tmp_path: Path):
