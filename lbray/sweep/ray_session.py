@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import psutil
 import ray
+from ray.tune.execution import class_cache
 
 from lbray.errors import InputError
 from lbray.planning import Machine, Placement
@@ -27,6 +28,14 @@ _ENVIRONMENT = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # a group's end is noticed at the next check
     "RAY_TRAIN_METRICS_ENABLED": "0",  # they need the dashboard
 }
+_SECRETS = {
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SECURITY_TOKEN",
+    "AWS_SESSION_TOKEN",
+}
+"""Tune gives its actors the driver's, in a runtime environment, which Ray logs. They need none: a
+Ray of our own has the driver's environment, and each node of a cluster has its own credentials."""
 _ALONE = {"RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0"}  # nobody takes this machine away
 
 
@@ -43,6 +52,7 @@ def ray_session(placement: Placement, address: str | None = None) -> Iterator[No
         InputError: no cluster answers at the address, or one of another version.
     """
     os.environ.update(_ENVIRONMENT)
+    class_cache.ENV_VARS_TO_PROPAGATE -= _SECRETS
     for library in ("ray.tune", "ray.train"):  # whatever goes wrong has its line on the display
         logging.getLogger(library).setLevel(logging.CRITICAL)
     others = _raylets()
