@@ -4,7 +4,8 @@
 
 Runs cells of one batch each through the command line into an empty store, then the same command
 again with all results there. Prints the seconds of both, the seconds per cell between the end of
-the first and of the last (without the start, which happens once), the driver's peak memory
+the first and of the last (without the start, which happens once), the seconds from the beginning of
+the first trial to the end of its first epoch (which are a group's start), the driver's peak memory
 (resident set), the size of what Tune keeps of its own while it runs, and the seconds that such a
 cell takes without Ray, in a loop on one thread or in a bare process group of as many workers: so
 much of a cell is training, the rest is the sweep's own cost.
@@ -86,9 +87,18 @@ def _work(rank: int, path: Path, folder: Path, workers: int) -> None:
 
 def seconds_per_cell(store: Path) -> float:
     """Between the ends of the first and the last cell of the sweep."""
-    events = Store(str(store)).event_log("grid").read()
-    ends = [datetime.fromisoformat(e["time"]) for e in events if e["event"] == "cell_done"]
+    ends = _times(store, "cell_done")
     return (max(ends) - min(ends)).total_seconds() / (len(ends) - 1)
+
+
+def seconds_to_start(store: Path) -> float:
+    """From the beginning of the sweep's first trial to the end of its first epoch."""
+    return (min(_times(store, "epoch")) - min(_times(store, "cell_started"))).total_seconds()
+
+
+def _times(store: Path, kind: str) -> list[datetime]:
+    events = Store(str(store)).event_log("grid").read()
+    return [datetime.fromisoformat(each["time"]) for each in events if each["event"] == kind]
 
 
 def _peak_memory(pid: int) -> int:
@@ -127,11 +137,12 @@ def main() -> None:
         command = [sys.executable, "-c", program, "sweep", str(path), "--store", str(store), *words]
         alone = seconds_without_ray(path, folder / "alone", workers)
         first, again = cost(command, store), cost(command, store)
-        per_cell = seconds_per_cell(store)
+        per_cell, start = seconds_per_cell(store), seconds_to_start(store)
     cores = len(os.sched_getaffinity(0))
     print(
         f"{' '.join(['lbray sweep', *words])}: {cells:,} cells on {cores} cores, "
-        f"{1000 * per_cell:.0f} ms per cell after the first; without Ray, {1000 * alone:.0f} ms"
+        f"{1000 * per_cell:.0f} ms per cell after the first; without Ray, {1000 * alone:.0f} ms; "
+        f"first epoch {start:.1f} s after its trial began"
     )
     print("| | seconds | driver, MiB | Tune's own files, MiB |")
     print("|---|---:|---:|---:|")
