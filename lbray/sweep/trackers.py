@@ -68,9 +68,9 @@ def _mlflow(experiment: str, store: Store) -> tune.Callback:
 
 
 def _wandb(experiment: str, store: Store) -> tune.Callback:
-    from ray.air.integrations.wandb import WandbLoggerCallback
+    from lbray.sweep.weights_and_biases import WeightsAndBiases
 
-    return WandbLoggerCallback(project=experiment)
+    return WeightsAndBiases(project=experiment)
 
 
 _TRACKERS: dict[str, Callable[[str, Store], tune.Callback]] = {
@@ -84,7 +84,7 @@ def trackers(
     names: Sequence[str], experiment: str, store: Store, executor: str = "actor"
 ) -> list[tune.Callback]:
     """Callbacks by name: ``tensorboard``, ``mlflow``, ``wandb``; each finds its server and its
-    credentials as it always does, by its environment.
+    credentials as it always does, by its environment (``wandb`` by that in which Ray was started).
 
     TensorBoard is told in any case, if it is installed and the store is local, but with ``none``.
 

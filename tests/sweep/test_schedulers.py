@@ -6,6 +6,7 @@ import json
 import sys
 import threading
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from unittest.mock import Mock
 
@@ -111,6 +112,29 @@ def test_of_a_few_cells_it_is_told_how_many_are_left_and_tensorboard_has_a_run_o
         assert written == [
             (epoch["epoch"] + 1, pytest.approx(epoch["val/acc"])) for epoch in history
         ]
+
+
+def test_weights_and_biases_hears_of_each_cell_and_its_key_is_in_no_log(tmp_path: Path):
+    experiment(tmp_path, GRID)
+    key = "0123456789abcdef" * 2 + "01234567"
+    with TemporaryDirectory() as logs:  # a short path, for Ray's sockets
+        driver = Driver(
+            *("sweep", "grid.yaml", "--max-cells", "2", "--tracker", "wandb"),
+            cwd=tmp_path,
+            RAY_TMPDIR=logs,
+            WANDB_API_KEY=key,
+            WANDB_DIR=str(tmp_path),
+            WANDB_MODE="offline",
+        )
+        wait_until(lambda: driver.descendants("WandbLoggingActor"))  # which has its environment
+        code, _, messages = driver.ended()
+        assert code == 0, messages
+        runs = list(tmp_path.glob("wandb/offline-run-*/run-*.wandb"))
+        assert len(runs) == 2
+        assert all(b"val/acc" in run.read_bytes() for run in runs)
+        written = [path for folder in (tmp_path, Path(logs)) for path in folder.rglob("*")]
+        assert any(path.name == "runtime_env_agent.log" for path in written)
+        assert not [p for p in written if p.is_file() and key.encode() in p.read_bytes()]
 
 
 def test_by_the_median_a_cell_is_ended_that_stays_below_the_others_means():
