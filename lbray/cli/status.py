@@ -103,7 +103,8 @@ def watch(experiment: str, store: str, as_json: bool) -> int:
                     click.echo(json.dumps(event))
                 display.show(event)
             if board.state == "killed" != before:
-                console.print(f"{experiment}: {headline(board)}, waiting for another sweep")
+                told = f"{experiment}: {headline(board)}, waiting for another sweep"
+                console.print(told, highlight=False, markup=False, soft_wrap=True)
             if board.state in ("finished", "interrupted"):
                 break
             time.sleep(_POLL_S)

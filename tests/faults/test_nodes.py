@@ -68,7 +68,8 @@ def test_a_node_is_lost_and_another_joins(
         raylet = psutil.Process(lost.all_processes["raylet"][0].process.pid)
         processes = [*raylet.children(recursive=True), raylet]
         for process in processes:
-            process.terminate()
+            with suppress(psutil.NoSuchProcess):
+                process.terminate()
         psutil.wait_procs(processes, timeout=10)
     cluster.remove_node(lost, allow_graceful=False)
     cluster.add_node(num_cpus=2)
