@@ -85,19 +85,18 @@ def _work(rank: int, path: Path, folder: Path, workers: int) -> None:
         (folder / "seconds").write_text(str(seconds))
 
 
-def seconds_per_cell(store: Path) -> float:
+def seconds_per_cell(events: list[dict]) -> float:
     """Between the ends of the first and the last cell of the sweep."""
-    ends = _times(store, "cell_done")
+    ends = _times(events, "cell_done")
     return (max(ends) - min(ends)).total_seconds() / (len(ends) - 1)
 
 
-def seconds_to_start(store: Path) -> float:
+def seconds_to_start(events: list[dict]) -> float:
     """From the beginning of the sweep's first trial to the end of its first epoch."""
-    return (min(_times(store, "epoch")) - min(_times(store, "cell_started"))).total_seconds()
+    return (min(_times(events, "epoch")) - min(_times(events, "cell_started"))).total_seconds()
 
 
-def _times(store: Path, kind: str) -> list[datetime]:
-    events = Store(str(store)).event_log("grid").read()
+def _times(events: list[dict], kind: str) -> list[datetime]:
     return [datetime.fromisoformat(each["time"]) for each in events if each["event"] == kind]
 
 
@@ -137,7 +136,8 @@ def main() -> None:
         command = [sys.executable, "-c", program, "sweep", str(path), "--store", str(store), *words]
         alone = seconds_without_ray(path, folder / "alone", workers)
         first, again = cost(command, store), cost(command, store)
-        per_cell, start = seconds_per_cell(store), seconds_to_start(store)
+        events = Store(str(store)).event_log("grid").read()
+        per_cell, start = seconds_per_cell(events), seconds_to_start(events)
     cores = len(os.sched_getaffinity(0))
     print(
         f"{' '.join(['lbray sweep', *words])}: {cells:,} cells on {cores} cores, "

@@ -128,6 +128,20 @@ def contents(store: Store) -> dict[str, FileInfo]:
     return {each.path.removeprefix(root): each for each in found}
 
 
+def files_with(word: str, *places: Store | Path) -> list[str]:
+    """The files of stores and folders in which a word stands."""
+    return [name for each in places for name, text in _files(each) if word.encode() in text]
+
+
+def _files(place: Store | Path) -> Iterator[tuple[str, bytes]]:
+    if isinstance(place, Store):
+        names = [name for name, each in contents(place).items() if each.is_file]
+        yield from ((name, place.files.read(name) or b"") for name in names)
+    else:
+        paths = [path for path in place.rglob("*") if path.is_file()]
+        yield from ((str(path), path.read_bytes()) for path in paths)
+
+
 def left_behind(store: Store) -> list[str]:
     """What a store has only while a sweep runs on it."""
     passing = ("*.tmp", "resume-*.safetensors", "scratch-*")

@@ -26,19 +26,13 @@ def results(tmp_path: Path) -> Store:
 
 
 @pytest.fixture(scope="session")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
-    """The cells' numbers, each trained alone."""
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[int, dict[str, object]]:
+    """The cells' numbers by workers per cell: each trained alone, and each by two of a group."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    declared, store = experiment(folder, FOUR), Store(str(folder / "store"))
+    declared = experiment(folder, FOUR)
+    alone, in_a_group = Store(str(folder / "alone")), Store(str(folder / "in_a_group"))
     for cell in declared.cells():
-        run_cell(cell, store)
-    return numbers(store, declared)
-
-
-@pytest.fixture(scope="session")
-def undisturbed_in_groups(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
-    """The cells' numbers, each trained by two workers."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    declared, store = experiment(folder, FOUR), Store(str(folder / "store"))
-    run(declared, store, Placement("ddp", "cpu", 1, workers_per_cell=2, cells_per_group=4))
-    return numbers(store, declared)
+        run_cell(cell, alone)
+    placement = Placement("ddp", "cpu", 1, workers_per_cell=2, cells_per_group=4)
+    run(declared, in_a_group, placement)
+    return {1: numbers(alone, declared), 2: numbers(in_a_group, declared)}

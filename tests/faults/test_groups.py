@@ -15,10 +15,10 @@ from lbray.store import Store
 pytestmark = pytest.mark.faults
 
 
-def test_two_workers_come_to_what_one_process_does(undisturbed, undisturbed_in_groups):
+def test_two_workers_come_to_what_one_process_does(undisturbed):
     """But for rounding, which ten epochs amplify: the first ones are compared."""
-    for cell, (_, alone, _) in undisturbed.items():
-        _, shared, _ = undisturbed_in_groups[cell]
+    for cell, (_, alone, _) in undisturbed[1].items():
+        _, shared, _ = undisturbed[2][cell]
         assert len(shared) == len(alone)
         for one, two in zip(alone[:2], shared[:2], strict=True):
             assert two["train/loss"] == pytest.approx(one["train/loss"], rel=1e-3)
@@ -27,7 +27,7 @@ def test_two_workers_come_to_what_one_process_does(undisturbed, undisturbed_in_g
 
 @pytest.mark.parametrize("victim", ["a worker that leads", "another worker", "its trial"])
 def test_a_process_of_a_group_is_killed(
-    declared: Experiment, results: Store, undisturbed_in_groups, tmp_path: Path, victim: str
+    declared: Experiment, results: Store, undisturbed, tmp_path: Path, victim: str
 ):
     watched = Watched(declared, results)
     driver = Driver("sweep", "grid.yaml", "--workers-per-cell", "2", cwd=tmp_path)
@@ -41,5 +41,5 @@ def test_a_process_of_a_group_is_killed(
     code, _, messages = driver.ended()
     assert code == 0, messages
     watched.assert_kept()
-    assert numbers(results, declared) == undisturbed_in_groups
+    assert numbers(results, declared) == undisturbed[2]
     assert_nothing_left(driver, results)

@@ -51,7 +51,6 @@ def test_a_node_is_lost_and_another_joins(
     declared: Experiment,
     results: Store,
     undisturbed,
-    undisturbed_in_groups,
     tmp_path: Path,
     cluster: Cluster,
     workers: int,
@@ -76,8 +75,7 @@ def test_a_node_is_lost_and_another_joins(
     code, _, messages = driver.ended()
     assert code == 0, messages
     watched.assert_kept()
-    expected = undisturbed if workers == 1 else undisturbed_in_groups
-    assert numbers(results, declared) == expected
+    assert numbers(results, declared) == undisturbed[workers]
     assert_nothing_left(driver, results)
 
 
@@ -104,7 +102,7 @@ def test_however_many_nodes_are_lost_no_cell_has_failed(
 
 
 def test_the_driver_is_killed_and_the_cluster_is_not_its_own(
-    declared: Experiment, results: Store, undisturbed_in_groups, tmp_path: Path, cluster: Cluster
+    declared: Experiment, results: Store, undisturbed, tmp_path: Path, cluster: Cluster
 ):
     cluster.add_node(num_cpus=2)
     watched = Watched(declared, results)
@@ -118,5 +116,5 @@ def test_the_driver_is_killed_and_the_cluster_is_not_its_own(
     code, _, messages = second.ended()
     assert code == 0, messages
     watched.assert_kept()
-    assert numbers(results, declared) == undisturbed_in_groups
+    assert numbers(results, declared) == undisturbed[2]
     assert_nothing_left(second, results)

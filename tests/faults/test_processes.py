@@ -34,7 +34,7 @@ def test_an_actor_is_killed(declared, results: Store, undisturbed, tmp_path: Pat
     code, _, messages = driver.ended()
     assert code == 0, messages
     watched.assert_kept()
-    assert numbers(results, declared) == undisturbed
+    assert numbers(results, declared) == undisturbed[1]
     assert_nothing_left(driver, results)
 
 
@@ -45,7 +45,6 @@ def test_the_driver_is_killed(
     declared,
     results: Store,
     undisturbed,
-    undisturbed_in_groups,
     tmp_path: Path,
     kill: str,
     workers: int,
@@ -65,7 +64,7 @@ def test_the_driver_is_killed(
     code, _, messages = second.ended()
     assert code == 0, messages
     watched.assert_kept()
-    assert numbers(results, declared) == (undisturbed if workers == 1 else undisturbed_in_groups)
+    assert numbers(results, declared) == undisturbed[workers]
     assert_nothing_left(second, results)
     assert_nothing_left(first, results)
 
@@ -101,7 +100,7 @@ def test_two_sweeps_on_one_store_share_the_cells(
         code, _, messages = driver.ended()
         assert code == 0, messages
         assert "all 4 cells done" in messages
-    assert numbers(shared, declared) == undisturbed
+    assert numbers(shared, declared) == undisturbed[1]
     events = shared.event_log("grid").read()
     epochs = [event for event in events if event["event"] == "epoch"]
     begun = [event["cell"] for event in epochs if event["epochs"] == 1]

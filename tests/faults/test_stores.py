@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from s3_server import CREDENTIALS, Road, s3_bucket
-from sweeps import Driver, Watched, assert_nothing_left, contents, numbers
+from sweeps import Driver, Watched, assert_nothing_left, files_with, numbers
 
 from lbray.spec import Experiment
 from lbray.store import Store
@@ -21,9 +21,9 @@ from lbray.training import run_cell
 pytestmark = pytest.mark.faults
 
 
-@pytest.mark.parametrize("executor", ["actor", "ddp"])
+@pytest.mark.parametrize(("executor", "workers"), [("actor", 1), ("ddp", 2)])
 def test_an_object_store_is_away_for_a_while(
-    declared: Experiment, undisturbed, undisturbed_in_groups, tmp_path: Path, executor: str
+    declared: Experiment, undisturbed, tmp_path: Path, executor: str, workers: int
 ):
     """Neither the store nor a log holds the secret that opens the store."""
     with s3_bucket() as bucket, TemporaryDirectory() as logs:  # a short path, for Ray's sockets
@@ -31,9 +31,8 @@ def test_an_object_store_is_away_for_a_while(
         store = Store(bucket.uri("results"))
         watched = Watched(declared, store)
         location = bucket.uri("results", road.port)
-        words = ("--executor", executor, "--workers-per-cell", "1" if executor == "actor" else "2")
-        words = ("sweep", "grid.yaml", "--store", location, *words)
-        driver = Driver(*words, cwd=tmp_path, RAY_TMPDIR=logs)
+        words = ("--executor", executor, "--workers-per-cell", str(workers), "--store", location)
+        driver = Driver("sweep", "grid.yaml", *words, cwd=tmp_path, RAY_TMPDIR=logs)
         watched.wait_for_the_middle(driver)
         road.close()
         watched.remember()
@@ -42,8 +41,7 @@ def test_an_object_store_is_away_for_a_while(
         code, _, messages = driver.ended()
         assert code == 0, messages
         watched.assert_kept()
-        expected = undisturbed if executor == "actor" else undisturbed_in_groups
-        assert numbers(store, declared) == expected
+        assert numbers(store, declared) == undisturbed[workers]
         assert_nothing_left(driver, store)
         assert "FAILED" not in messages
         status = Driver("status", "grid", "--store", location, "--json", cwd=tmp_path)
@@ -51,19 +49,8 @@ def test_an_object_store_is_away_for_a_while(
         road.close()
         secret = CREDENTIALS["AWS_SECRET_ACCESS_KEY"]
         assert secret not in messages
-        written = dict(_written(store, Path(logs)))
-        assert any(name.endswith("raylet.out") for name in written)
-        assert not [name for name, text in written.items() if secret.encode() in text]
-
-
-def _written(store: Store, logs: Path) -> Iterator[tuple[str, bytes]]:
-    """All in a store, and all that Ray wrote, by name."""
-    for name, each in contents(store).items():
-        if each.is_file:
-            yield name, store.files.read(name) or b""
-    for path in logs.rglob("*"):
-        if path.is_file():
-            yield str(path), path.read_bytes()
+        assert not files_with(secret, store, Path(logs))
+        assert files_with("raylet", Path(logs))
 
 
 @pytest.fixture
@@ -100,7 +87,7 @@ def test_the_disk_is_full(declared: Experiment, undisturbed, tmp_path: Path, sma
     code, _, messages = second.ended()
     assert code == 0, messages
     watched.assert_kept()
-    assert numbers(store, declared) == undisturbed
+    assert numbers(store, declared) == undisturbed[1]
     assert_nothing_left(second, store)
 
 
@@ -120,20 +107,16 @@ class EndsAfterFour:
         return metrics["epoch"] == 3
 
 
-DAMAGES = (
-    {"resume-4": "truncated"},
-    {"best": "bit-flipped"},
-    {"resume-4": "bit-flipped", "best": "emptied"},
-)
-"""What happens to a cell: to what it continues from, and to its best weights so far."""
-
-
-def test_checkpoints_are_damaged(declared: Experiment, results: Store, undisturbed, tmp_path: Path):
+@pytest.mark.parametrize("damage", ["truncated", "bit-flipped", "emptied"])
+def test_checkpoints_are_damaged(
+    declared: Experiment, results: Store, undisturbed, tmp_path: Path, damage: str
+):
+    """Of a finished cell none; of others what they continue from, their best weights, or both."""
     finished, *damaged = declared.cells()
     run_cell(finished, results)
-    for cell, damages in zip(damaged, DAMAGES, strict=True):
+    for cell, names in zip(damaged, [["resume-4"], ["best"], ["resume-4", "best"]], strict=True):
         assert run_cell(cell, results, reporter=EndsAfterFour()) is None
-        for name, damage in damages.items():
+        for name in names:
             _damage(tmp_path / f"results/cells/{cell.id}/{name}.safetensors", damage)
     watched = Watched(declared, results)
     watched.remember()
@@ -141,7 +124,7 @@ def test_checkpoints_are_damaged(declared: Experiment, results: Store, undisturb
     code, _, messages = driver.ended()
     assert code == 0, messages
     watched.assert_kept()
-    assert numbers(results, declared) == undisturbed
+    assert numbers(results, declared) == undisturbed[1]
     assert_nothing_left(driver, results)
 
 

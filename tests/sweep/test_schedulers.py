@@ -12,7 +12,7 @@ from unittest.mock import Mock
 
 import pytest
 from small_cells import small_cell
-from sweeps import Driver, actors, experiment, left_behind, run, wait_until
+from sweeps import Driver, actors, experiment, files_with, left_behind, run, wait_until
 from trials import Trial
 
 import analysis
@@ -132,9 +132,8 @@ def test_weights_and_biases_hears_of_each_cell_and_its_key_is_in_no_log(tmp_path
         runs = list(tmp_path.glob("wandb/offline-run-*/run-*.wandb"))
         assert len(runs) == 2
         assert all(b"val/acc" in run.read_bytes() for run in runs)
-        written = [path for folder in (tmp_path, Path(logs)) for path in folder.rglob("*")]
-        assert any(path.name == "runtime_env_agent.log" for path in written)
-        assert not [p for p in written if p.is_file() and key.encode() in p.read_bytes()]
+        assert not files_with(key, tmp_path, Path(logs))
+        assert files_with("runtime_env", Path(logs))
 
 
 def test_by_the_median_a_cell_is_ended_that_stays_below_the_others_means():
