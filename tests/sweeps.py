@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatch
 from pathlib import Path
@@ -31,12 +32,12 @@ LONG = GRID.replace("max_epochs: 3", "max_epochs: 12")
 """Six cells that last long enough to be disturbed."""
 
 FOUR = """
-settings: {dataset: digits, seed: [0, 1], max_epochs: 16, patience: 16}
+settings: {dataset: digits, seed: [0, 1], max_epochs: 16, patience: 16, batch_size: 16}
 blocks:
   - loss: baseline
   - {loss: magnet, lambda: 0.5}
 """
-"""Four cells of some seconds each, for what kills and restores whole nodes."""
+"""Four cells of some seconds each, in whose midst things can happen."""
 
 _MARK = "LBRAY_TEST_MARK"
 _PROGRAM = """
@@ -157,7 +158,7 @@ class Watched:
     """What cells had come to when something was about to happen to them."""
 
     def __init__(self, declared: spec.Experiment, store: Store) -> None:
-        self._cells, self._store = declared.cells(), store
+        self._cells, self._store, self._name = declared.cells(), store, declared.name
         self._histories: dict[str, list] = {}
         self._results: dict[str, bytes] = {}
 
@@ -167,31 +168,37 @@ class Watched:
         histories = {cell.id: self._store.cell(cell.id).history() for cell in running}
         return {cell: len(history) for cell, history in histories.items() if history}
 
-    def wait_for_epochs(self, count: int, driver: Driver | None = None) -> None:
-        """Return when a cell that is being trained has so many epochs behind it; a driver that is
-        given must live until then."""
-        wait_until(lambda: self._trained(count, driver))
-
     def wait_for_the_middle(self, driver: Driver) -> None:
-        """Return when a cell is finished and another has three epochs behind it; the driver must
-        live until then."""
-        wait_until(lambda: self._trained(3, driver) and self._finished())
+        """Return when a cell is finished and another between three epochs and half of them; the
+        driver must live until then."""
+        wait_until(lambda: self._in_the_middle(driver))
 
-    def _trained(self, count: int, driver: Driver | None) -> bool:
-        assert driver is None or driver.process.poll() is None, driver.ended()
-        return max(self.epochs().values(), default=0) >= count
-
-    def _finished(self) -> bool:
-        return any(self._result(cell.id) is not None for cell in self._cells)
+    def _in_the_middle(self, driver: Driver) -> bool:
+        assert driver.process.poll() is None, driver.ended()
+        half = self._cells[0].max_epochs // 2
+        return any(3 <= count <= half for count in self.epochs().values()) and any(
+            self._result(cell.id) is not None for cell in self._cells
+        )
 
     def remember(self) -> None:
-        """Take note of how things stand; of several cells, one is finished and not all are."""
+        """Take note of how things stand: of several cells one is finished, and one that is not has
+        two epochs behind it."""
         for cell in self._cells:
             self._histories[cell.id] = self._store.cell(cell.id).history()
             result = self._result(cell.id)
             if result is not None:
                 self._results[cell.id] = result
-        assert 0 < len(self._results) < len(self._cells) or len(self._cells) == 1
+        assert self._results or len(self._cells) == 1
+        assert any(len(self._histories[cell]) >= 2 for cell in self._under_way())
+
+    def _under_way(self) -> set[str]:
+        return {cell.id for cell in self._cells} - self._results.keys()
+
+    def begun(self) -> int:
+        """How often a sweep has begun a cell that was under way, if it was the same one."""
+        events = self._store.event_log(self._name).read()
+        begun = Counter(each["cell"] for each in events if each["event"] == "cell_started")
+        return max(begun[cell] for cell in self._under_way())
 
     def assert_kept(self) -> None:
         """Finished cells were not touched; of the others, one epoch was trained anew at most.

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lbray import own_code
+from lbray.errors import InputError
 from lbray.losses.registry import build, fitted
 
 
@@ -35,7 +36,9 @@ def rehearse(
         max_epochs: of the training.
 
     Raises:
-        InputError: see `fitted` and `build`; or the loss raised an error, or gave no single number.
+        InputError: see `fitted` and `build`; or the loss raised an error, gave no single number, or
+            had a parameter or buffer that it did not have before, which no checkpoint could be
+            restored into.
     """
     sizes = fitted(name, params, num_classes=num_classes, embedding_size=embedding_size)
     with torch.random.fork_rng(devices=[]):
@@ -43,6 +46,7 @@ def rehearse(
         loss = build(name, **sizes)
         if loss.wants_refresh:
             return
+        at_first = _registered(loss)
         latents = torch.randn(len(labels), embedding_size, requires_grad=True)
         with own_code.blamed(
             f"loss {name} cannot be called with latents {list(latents.shape)} and labels "
@@ -51,3 +55,13 @@ def rehearse(
             loss.start_epoch(0, max_epochs)
             total = loss(latents, labels) + 0 * latents.sum()  # a loss may be constant
             total.backward()
+    if late := sorted(_registered(loss) - at_first):
+        raise InputError(
+            f"loss {name} registers {', '.join(late)} when it is called, but must in __init__ (a "
+            "buffer as None, if there is nothing yet): it could not be restored."
+        )
+
+
+def _registered(loss: nn.Module) -> set[str]:
+    """The names of all parameters and buffers, those that are None among them."""
+    return {name for part in loss.modules() for name in (*part._parameters, *part._buffers)}

@@ -32,6 +32,11 @@ class Vector(Loss):
 
 class Raising(Loss):
     def forward(self, latents, labels): return {}["margin"]
+
+class Late(Loss):
+    def forward(self, latents, labels):
+        self.register_buffer("mean", latents.detach().mean(dim=0))
+        return latents.mean()
 """
 
 
@@ -83,6 +88,10 @@ def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.Capture
         (
             ["loss=functions:Raising", "lambda=0.5"],
             "cannot be called with latents [128, 64] and labels [128]: KeyError: 'margin' (",
+        ),
+        (
+            ["loss=functions:Late", "lambda=0.5"],
+            "loss functions:Late registers mean when it is called, but must in __init__ (a ",
         ),
         (
             ["loss={name: functions:Vector, heads: 48}", "lambda=0.5"],

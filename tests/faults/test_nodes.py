@@ -74,6 +74,7 @@ def test_a_node_is_lost_and_another_joins(
     cluster.add_node(num_cpus=2)
     code, _, messages = driver.ended()
     assert code == 0, messages
+    assert watched.begun() == 2
     watched.assert_kept()
     assert numbers(results, declared) == undisturbed[workers]
     assert_nothing_left(driver, results)
@@ -82,20 +83,28 @@ def test_a_node_is_lost_and_another_joins(
 def test_however_many_nodes_are_lost_no_cell_has_failed(
     results: Store, tmp_path: Path, cluster: Cluster
 ):
-    text = "{settings: {dataset: digits, max_epochs: 60, seed: 0}, blocks: [{loss: baseline}]}"
+    text = (
+        "{settings: {dataset: digits, seed: 0, max_epochs: 60, patience: 60, batch_size: 8}, "
+        "blocks: [{loss: baseline}]}"
+    )
     declared, reference = experiment(tmp_path, text), Store(str(tmp_path / "reference"))
-    run_cell(declared.cells()[0], reference)
+    (cell,) = declared.cells()
+    run_cell(cell, reference)
     node = cluster.add_node(num_cpus=1)
     watched = Watched(declared, results)
     words = ("--address", cluster.address, "--actors", "1")
     driver = Driver("sweep", "grid.yaml", *words, cwd=tmp_path)
-    for lost in range(1, RETRIES + 3):
-        watched.wait_for_epochs(3 * lost, driver)
+    for times in range(1, RETRIES + 3):
+        wait_until(lambda times=times: watched.begun() == times)
+        watched.assert_kept()
+        before = watched.epochs().get(cell.id, 0)
+        wait_until(lambda before=before: watched.epochs().get(cell.id, 0) >= before + 3)
         watched.remember()
         cluster.remove_node(node, allow_graceful=False)
         node = cluster.add_node(num_cpus=1)
     code, _, messages = driver.ended()
     assert code == 0, messages
+    assert watched.begun() == RETRIES + 3
     watched.assert_kept()
     assert numbers(results, declared) == numbers(reference, declared)
     assert_nothing_left(driver, results)

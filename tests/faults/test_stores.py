@@ -37,6 +37,7 @@ def test_an_object_store_is_away_for_a_while(
         road.close()
         watched.remember()
         time.sleep(15)
+        assert watched.epochs()
         road.open()
         code, _, messages = driver.ended()
         assert code == 0, messages
@@ -82,6 +83,7 @@ def test_the_disk_is_full(declared: Experiment, undisturbed, tmp_path: Path, sma
     assert f"the same command continues: lbray {' '.join(words)}" in messages
     assert not first.descendants()
     assert "FAILED" not in messages
+    assert watched.epochs()
     ballast.unlink()
     second = Driver(*words, cwd=tmp_path)
     code, _, messages = second.ended()
@@ -102,9 +104,9 @@ def _fill(path: Path) -> None:
                 time.sleep(0.01)
 
 
-class EndsAfterFour:
+class EndsAfterSix:
     def epoch(self, metrics: Mapping[str, Any]) -> bool:
-        return metrics["epoch"] == 3
+        return metrics["epoch"] == 5
 
 
 @pytest.mark.parametrize("damage", ["truncated", "bit-flipped", "emptied"])
@@ -114,8 +116,10 @@ def test_checkpoints_are_damaged(
     """Of a finished cell none; of others what they continue from, their best weights, or both."""
     finished, *damaged = declared.cells()
     run_cell(finished, results)
-    for cell, names in zip(damaged, [["resume-4"], ["best"], ["resume-4", "best"]], strict=True):
-        assert run_cell(cell, results, reporter=EndsAfterFour()) is None
+    for cell, names in zip(damaged, [["resume-6"], ["best"], ["resume-6", "best"]], strict=True):
+        assert run_cell(cell, results, reporter=EndsAfterSix()) is None
+        accuracies = [epoch["val/acc"] for epoch in results.cell(cell.id).history()]
+        assert max(accuracies[:-1]) >= accuracies[-1], "the last weights would be the best ones"
         for name in names:
             _damage(tmp_path / f"results/cells/{cell.id}/{name}.safetensors", damage)
     watched = Watched(declared, results)

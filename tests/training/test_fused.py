@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from copy import deepcopy
 from importlib import import_module
 from pathlib import Path
 
@@ -189,10 +190,13 @@ def test_a_loss_that_fails_leaves_the_group_as_it_is():
 
 
 def test_bfloat16_is_grouped_too():
-    cells = cells_of([{"loss": "magnet"}, {"seed": 1}], precision="bfloat16")
+    settings = [{"loss": "magnet"}, {"seed": 1}]
+    cells = cells_of(settings, precision="bfloat16")
     outcomes = run_epochs(trainers_of(cells), [0, 0], grouped=True)
-    for outcome, trainer in zip(outcomes, trainers_of(cells), strict=True):
+    exact = run_epochs(trainers_of(cells_of(settings)), [0, 0], grouped=True)
+    for outcome, other, trainer in zip(outcomes, exact, trainers_of(cells), strict=True):
         assert outcome["train/loss"] == pytest.approx(trainer.train_epoch(0)["train/loss"], 0.01)
+        assert outcome["train/loss"] != other["train/loss"], "it was computed in float32"
 
 
 @pytest.mark.parametrize(
@@ -208,7 +212,7 @@ def test_bfloat16_is_grouped_too():
 def test_only_what_does_the_same_in_a_group_is_grouped(backbone: str, same: bool):
     models = [backbones.build(backbone, 10, 1) for _ in range(3)]
     images = torch.randn(3 * 8, 1, 8, 8).contiguous(memory_format=torch.channels_last)
-    images, before = images.view(3, 8, 1, 8, 8), [dict(m.state_dict()) for m in models]
+    images, before = images.view(3, 8, 1, 8, 8), [deepcopy(m.state_dict()) for m in models]
     assert calibration.same_grouped(models, images, "float32") is same
     for model, state in zip(models, before, strict=True):
         assert all(torch.equal(state[name], value) for name, value in model.state_dict().items())
@@ -277,6 +281,13 @@ def grouped(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(module, "group_size", lambda trainers: request.param)
 
 
+@pytest.fixture
+def always_grouped(grouped: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No group is given up, after which its cells would be trained one after another."""
+    module = import_module("lbray.training.run_cells")
+    monkeypatch.setattr(module, "_again", lambda lane: pytest.fail("a group was given up"))
+
+
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Store:
     store = Store(str(tmp_path_factory.mktemp("alone")))
@@ -311,7 +322,7 @@ def assert_same_results(store: Store, expected: Store, cells: list[Cell]) -> Non
             assert without_time(one) == pytest.approx(without_time(other), rel=5e-3, abs=0.011)
 
 
-@pytest.mark.usefixtures("grouped")
+@pytest.mark.usefixtures("always_grouped")
 def test_lanes_fail_and_end_for_themselves_and_are_filled_again(store: Store, alone: Store):
     cells, reporter = cells_of(MIXED), Following()
     results = run_cells(cells, store, lanes=3, reporter=reporter)
@@ -343,7 +354,7 @@ def test_a_backward_pass_that_fails_is_not_the_others_fault(store: Store, tmp_pa
     assert_same_results(store, alone, cells)
 
 
-@pytest.mark.usefixtures("grouped")
+@pytest.mark.usefixtures("always_grouped")
 def test_what_lanes_began_one_can_finish_and_the_other_way_round(store: Store, alone: Store):
     cells = [
         cell
@@ -352,9 +363,12 @@ def test_what_lanes_began_one_can_finish_and_the_other_way_round(store: Store, a
     ]
     assert not run_cells(cells[:2], store, lanes=2, reporter=Following(stop_at=1))
     assert not run_cells(cells[2:], store, lanes=1, reporter=Following(stop_at=1))
+    begun = {cell.id: store.cell(cell.id).history() for cell in cells}
     for cell in cells[:2]:
         run_cell(cell, store)
     run_cells(cells[2:], store, lanes=2)
+    for cell in cells:  # by its seconds, no epoch was trained again
+        assert store.cell(cell.id).history()[:1] == begun[cell.id] != []
     assert_same_results(store, alone, cells)
 
 
