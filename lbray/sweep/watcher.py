@@ -108,17 +108,20 @@ class Watcher(tune.Callback):  # type: ignore[misc]
 
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         """A trial's process began, or began again."""
-        waiting = self._cells_of(trial)
-        self._started.difference_update(cell.id for cell in waiting)
         with self.noting_failures():
-            self._tell_started(trial)
+            self._begins(trial)
 
     def on_trial_result(
         self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         """A cell finished an epoch, so that without lanes those before it in the trial have ended;
-        or it ended itself, or failed under its workers; or another sweep holds it."""
+        or it ended itself, or failed under its workers; or another sweep holds it. Or the trial has
+        a worker group, which is not its first one if that died."""
         if PLACED in result:
+            if trial.trial_id in self._placed:
+                with self.noting_failures():
+                    self._take_ended(trial)
+                    self._begins(trial)
             self._placed[trial.trial_id] = result[PLACED]
             return
         waiting = self._cells_of(trial)
@@ -157,9 +160,7 @@ class Watcher(tune.Callback):  # type: ignore[misc]
         self._free(trial)
         waiting = self._cells_of(trial)
         with self.noting_failures():
-            while ended := [cell for cell in self._in_training(trial) if self.has_ended(cell)]:
-                for cell in ended:
-                    waiting.remove(cell)
+            self._take_ended(trial)
             suspected = self._in_training(trial)
             if not suspected or self.must_stop:
                 return
@@ -215,6 +216,16 @@ class Watcher(tune.Callback):  # type: ignore[misc]
         if waiting and waiting[0].id in trial.config.get(ONE_BY_ONE, ()):
             return waiting[:1]
         return waiting[: self._lanes]
+
+    def _take_ended(self, trial: Any) -> None:
+        """Take note of the results that a trial's cells have, though it did not tell of them."""
+        while ended := [cell for cell in self._in_training(trial) if self.has_ended(cell)]:
+            for cell in ended:
+                self._cells_of(trial).remove(cell)
+
+    def _begins(self, trial: Any) -> None:
+        self._started.difference_update(cell.id for cell in self._cells_of(trial))
+        self._tell_started(trial)
 
     def _tell_started(self, trial: Any) -> None:
         for cell in self._in_training(trial):

@@ -40,7 +40,7 @@ def test_a_process_of_a_group_is_killed(
     os.kill(victims[victim], signal.SIGKILL)
     code, _, messages = driver.ended()
     assert code == 0, messages
-    assert watched.begun() == 2
+    assert watched.begun() >= 2
     watched.assert_kept()
     assert numbers(results, declared) == undisturbed[2]
     assert_nothing_left(driver, results)

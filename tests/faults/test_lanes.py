@@ -72,7 +72,7 @@ def test_a_process_with_lanes_is_killed(tmp_path: Path):
     os.kill(process, signal.SIGKILL)
     code, _, messages = driver.ended()
     assert code == 0, messages
-    assert watched.begun() == 2
+    assert watched.begun() >= 2
     watched.assert_kept()
     assert numbers(store, declared) == numbers(alone, declared)
     assert_nothing_left(driver, store)

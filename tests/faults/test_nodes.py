@@ -74,7 +74,7 @@ def test_a_node_is_lost_and_another_joins(
     cluster.add_node(num_cpus=2)
     code, _, messages = driver.ended()
     assert code == 0, messages
-    assert watched.begun() == 2
+    assert watched.begun() >= 2
     watched.assert_kept()
     assert numbers(results, declared) == undisturbed[workers]
     assert_nothing_left(driver, results)
@@ -104,7 +104,7 @@ def test_however_many_nodes_are_lost_no_cell_has_failed(
         node = cluster.add_node(num_cpus=1)
     code, _, messages = driver.ended()
     assert code == 0, messages
-    assert watched.begun() == RETRIES + 3
+    assert watched.begun() >= RETRIES + 3
     watched.assert_kept()
     assert numbers(results, declared) == numbers(reference, declared)
     assert_nothing_left(driver, results)

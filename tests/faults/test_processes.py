@@ -34,7 +34,7 @@ def test_actors_are_killed(declared, results: Store, undisturbed, tmp_path: Path
         os.kill(victim, signal.Signals[kill])
     code, _, messages = driver.ended()
     assert code == 0, messages
-    assert watched.begun() == 2
+    assert watched.begun() >= 2
     watched.assert_kept()
     assert numbers(results, declared) == undisturbed[1]
     assert_nothing_left(driver, results)

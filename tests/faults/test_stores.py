@@ -104,9 +104,9 @@ def _fill(path: Path) -> None:
                 time.sleep(0.01)
 
 
-class EndsAfterSix:
+class EndsAfterNine:
     def epoch(self, metrics: Mapping[str, Any]) -> bool:
-        return metrics["epoch"] == 5
+        return metrics["epoch"] == 8
 
 
 @pytest.mark.parametrize("damage", ["truncated", "bit-flipped", "emptied"])
@@ -116,8 +116,8 @@ def test_checkpoints_are_damaged(
     """Of a finished cell none; of others what they continue from, their best weights, or both."""
     finished, *damaged = declared.cells()
     run_cell(finished, results)
-    for cell, names in zip(damaged, [["resume-6"], ["best"], ["resume-6", "best"]], strict=True):
-        assert run_cell(cell, results, reporter=EndsAfterSix()) is None
+    for cell, names in zip(damaged, [["resume-9"], ["best"], ["resume-9", "best"]], strict=True):
+        assert run_cell(cell, results, reporter=EndsAfterNine()) is None
         accuracies = [epoch["val/acc"] for epoch in results.cell(cell.id).history()]
         assert max(accuracies[:-1]) >= accuracies[-1], "the last weights would be the best ones"
         for name in names:

@@ -91,6 +91,25 @@ def test_what_a_dead_group_has_of_the_machines_is_given_back_once(
     assert [each.id for each in given_back] == [group]
 
 
+def test_what_a_trials_next_group_begins_with_is_told(store: Store):
+    """The first one died after the first cell, of whose end the trial could not tell."""
+    journal = Journal()
+    watcher = Watcher(store, journal, {}, Lease(store.files), None)
+    watcher.groups = [tuple(CELLS)]
+    watcher.on_trial_start(0, [], Trial())
+    for cells_done in (0, 1, 1):
+        for cell in CELLS[:cells_done]:
+            store.cell(cell.id).finish(Result(id=cell.id, status="done"))
+        group = ray.PlacementGroupID.from_random()
+        watcher.on_trial_result(0, [], Trial(), {PLACED: group.hex()})
+    assert journal.told == [
+        ("cell_started", 0),
+        ("cell_ended", 0),
+        ("cell_started", 1),
+        ("cell_started", 1),
+    ]
+
+
 @pytest.mark.parametrize("deaths", ["recover", "error"])
 def test_what_an_exploration_died_of_says_nothing_of_the_cell(store: Store, deaths: str):
     watcher = Watcher(store, Journal(), {}, Lease(store.files), "pbt")
