@@ -32,12 +32,15 @@ LONG = GRID.replace("max_epochs: 3", "max_epochs: 12")
 """Six cells that last long enough to be disturbed."""
 
 FOUR = """
-settings: {dataset: digits, seed: [0, 1], max_epochs: 16, patience: 16, batch_size: 16}
+settings: {dataset: digits, seed: [0, 1], max_epochs: 16, patience: 16}
 blocks:
   - loss: baseline
   - {loss: magnet, lambda: 0.5}
 """
-"""Four cells of some seconds each, in whose midst things can happen."""
+"""Four cells that last some seconds if two workers share each."""
+
+SLOWER = FOUR.replace("patience: 16", "patience: 16, batch_size: 16")
+"""Four cells that last as long with one worker each."""
 
 _MARK = "LBRAY_TEST_MARK"
 _PROGRAM = """
@@ -168,6 +171,10 @@ class Watched:
         histories = {cell.id: self._store.cell(cell.id).history() for cell in running}
         return {cell: len(history) for cell, history in histories.items() if history}
 
+    def wait_for_epochs(self, count: int) -> None:
+        """Return when a cell that is being trained has so many epochs behind it."""
+        wait_until(lambda: max(self.epochs().values(), default=0) >= count)
+
     def wait_for_the_middle(self, driver: Driver) -> None:
         """Return when a cell is finished and another between three epochs and half of them; the
         driver must live until then."""
@@ -195,7 +202,7 @@ class Watched:
         return {cell.id for cell in self._cells} - self._results.keys()
 
     def begun(self) -> int:
-        """How often a sweep has begun a cell that was under way, if it was the same one."""
+        """How often a cell was begun that was under way: the one that was so most often."""
         events = self._store.event_log(self._name).read()
         begun = Counter(each["cell"] for each in events if each["event"] == "cell_started")
         return max(begun[cell] for cell in self._under_way())

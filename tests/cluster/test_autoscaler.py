@@ -13,7 +13,17 @@ from pathlib import Path
 import pytest
 from fake_cloud import TOKEN, FakeCloud, fake_cloud
 from narrator import Narrator
-from sweeps import FOUR, Driver, Watched, experiment, left_behind, numbers, run, wait_until
+from sweeps import (
+    FOUR,
+    SLOWER,
+    Driver,
+    Watched,
+    experiment,
+    left_behind,
+    numbers,
+    run,
+    wait_until,
+)
 
 from lbray.planning import Placement
 from lbray.store import Store
@@ -33,7 +43,8 @@ def cloud(bucket: str) -> Iterator[FakeCloud]:
 def test_nodes_come_by_demand_are_replaced_and_go(
     tmp_path: Path, cloud: FakeCloud, bucket: str, narrator: Narrator, workers: int
 ):
-    declared, store = experiment(tmp_path, FOUR), Store(bucket)
+    declared = experiment(tmp_path, SLOWER if workers == 1 else FOUR)
+    store = Store(bucket)
     undisturbed = Store(str(tmp_path / "undisturbed"))
     executor = "actor" if workers == 1 else "ddp"
     run(declared, undisturbed, Placement(executor, "cpu", 1, workers_per_cell=workers))

@@ -17,7 +17,7 @@ from lbray.training import run_cell
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3600)]
 
-GRID = FOUR.replace(": 25", ": 8")
+GRID = FOUR.replace(": 16", ": 8")
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sweeps import FOUR, experiment, numbers, run
+from sweeps import FOUR, SLOWER, experiment, numbers, run
 
 from lbray.planning import Placement
 from lbray.spec import Experiment
@@ -14,9 +14,15 @@ from lbray.training import run_cell
 
 
 @pytest.fixture
-def declared(tmp_path: Path) -> Experiment:
+def workers() -> int:
+    """How many share each cell, unless a test is parametrized by it."""
+    return 1
+
+
+@pytest.fixture
+def declared(tmp_path: Path, workers: int) -> Experiment:
     """The four cells, for a driver that is started in `tmp_path`."""
-    return experiment(tmp_path, FOUR)
+    return experiment(tmp_path, SLOWER if workers == 1 else FOUR)
 
 
 @pytest.fixture
@@ -27,12 +33,12 @@ def results(tmp_path: Path) -> Store:
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[int, dict[str, object]]:
-    """The cells' numbers by workers per cell: each trained alone, and each by two of a group."""
+    """The cells' numbers by workers per cell."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    declared = experiment(folder, FOUR)
-    alone, in_a_group = Store(str(folder / "alone")), Store(str(folder / "in_a_group"))
-    for cell in declared.cells():
-        run_cell(cell, alone)
+    slower, shared = experiment(folder, SLOWER), experiment(folder, FOUR)
+    store = Store(str(folder / "results"))
+    for cell in slower.cells():
+        run_cell(cell, store)
     placement = Placement("ddp", "cpu", 1, workers_per_cell=2, cells_per_group=4)
-    run(declared, in_a_group, placement)
-    return {1: numbers(alone, declared), 2: numbers(in_a_group, declared)}
+    run(shared, store, placement)
+    return {1: numbers(store, slower), 2: numbers(store, shared)}

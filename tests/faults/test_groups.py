@@ -12,14 +12,18 @@ from sweeps import Driver, Watched, assert_nothing_left, numbers
 
 from lbray.spec import Experiment
 from lbray.store import Store
+from lbray.training import run_cell
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.parametrize("workers", [2])]
 
 
-def test_two_workers_come_to_what_one_process_does(undisturbed):
+def test_two_workers_come_to_what_one_process_does(
+    declared: Experiment, results: Store, undisturbed
+):
     """But for rounding, which ten epochs amplify: the first ones are compared."""
-    for cell, (_, alone, _) in undisturbed[1].items():
-        _, shared, _ = undisturbed[2][cell]
+    for cell in declared.cells():
+        run_cell(cell, results)
+        alone, (_, shared, _) = results.cell(cell.id).history(), undisturbed[2][cell.id]
         assert len(shared) == len(alone)
         for one, two in zip(alone[:2], shared[:2], strict=True):
             assert two["train/loss"] == pytest.approx(one["train/loss"], rel=1e-3)

@@ -97,8 +97,7 @@ def test_however_many_nodes_are_lost_no_cell_has_failed(
     for times in range(1, RETRIES + 3):
         wait_until(lambda times=times: watched.begun() == times)
         watched.assert_kept()
-        before = watched.epochs().get(cell.id, 0)
-        wait_until(lambda before=before: watched.epochs().get(cell.id, 0) >= before + 3)
+        watched.wait_for_epochs(watched.epochs().get(cell.id, 0) + 3)
         watched.remember()
         cluster.remove_node(node, allow_graceful=False)
         node = cluster.add_node(num_cpus=1)
@@ -110,6 +109,7 @@ def test_however_many_nodes_are_lost_no_cell_has_failed(
     assert_nothing_left(driver, results)
 
 
+@pytest.mark.parametrize("workers", [2])
 def test_the_driver_is_killed_and_the_cluster_is_not_its_own(
     declared: Experiment, results: Store, undisturbed, tmp_path: Path, cluster: Cluster
 ):
