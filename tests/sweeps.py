@@ -31,23 +31,24 @@ blocks:
 LONG = GRID.replace("max_epochs: 3", "max_epochs: 12")
 """Six cells that last long enough to be disturbed."""
 
-FOUR = """
-settings: {dataset: digits, seed: [0, 1], max_epochs: 16, patience: 16}
-blocks:
-  - loss: baseline
-  - {loss: magnet, lambda: 0.5}
-"""
-"""Four cells that last some seconds if two workers share each."""
-
-SLOWER = FOUR.replace("patience: 16", "patience: 16, batch_size: 16")
-"""Four cells that last as long with one worker each."""
-
 _MARK = "LBRAY_TEST_MARK"
 _PROGRAM = """
 import signal
 from lbray.cli import main
 signal.signal(signal.SIGINT, signal.default_int_handler)  # also where tests run in the background
 main()
+"""
+
+
+def four_cells(workers: int) -> str:
+    """Four cells that last some seconds if so many workers share each: a batch that is shared waits
+    for messages, so those of one worker are smaller."""
+    sizes = ", batch_size: 16" if workers == 1 else ""
+    return f"""
+settings: {{dataset: digits, seed: [0, 1], max_epochs: 16, patience: 16{sizes}}}
+blocks:
+  - loss: baseline
+  - {{loss: magnet, lambda: 0.5}}
 """
 
 
@@ -85,9 +86,13 @@ def numbers(store: Store, declared: spec.Experiment) -> dict[str, object]:
     }
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 240) -> None:
+def wait_until(
+    condition: Callable[[], object], seconds: float = 240, driver: Driver | None = None
+) -> None:
+    """Return when something has come about; a driver that is given must live until then."""
     deadline = time.monotonic() + seconds
     while not condition():
+        assert driver is None or driver.process.poll() is None, driver.ended()
         assert time.monotonic() < deadline, "it did not come about in time"
         time.sleep(0.05)
 
@@ -167,24 +172,29 @@ class Watched:
 
     def epochs(self) -> dict[str, int]:
         """Finished epochs of the cells that are being trained."""
-        running = [cell for cell in self._cells if self._store.result(cell.id) is None]
-        histories = {cell.id: self._store.cell(cell.id).history() for cell in running}
+        return self._epochs(self._unfinished())
+
+    def _unfinished(self) -> list[str]:
+        return [cell.id for cell in self._cells if self._result(cell.id) is None]
+
+    def _epochs(self, cells: list[str]) -> dict[str, int]:
+        histories = {cell: self._store.cell(cell).history() for cell in cells}
         return {cell: len(history) for cell, history in histories.items() if history}
 
-    def wait_for_epochs(self, count: int) -> None:
-        """Return when a cell that is being trained has so many epochs behind it."""
-        wait_until(lambda: max(self.epochs().values(), default=0) >= count)
+    def wait_for_epochs(self, count: int, driver: Driver | None = None) -> None:
+        """Return when a cell that is being trained has so many epochs behind it; a driver that is
+        given must live until then."""
+        wait_until(lambda: max(self.epochs().values(), default=0) >= count, driver=driver)
 
     def wait_for_the_middle(self, driver: Driver) -> None:
         """Return when a cell is finished and another between three epochs and half of them; the
         driver must live until then."""
-        wait_until(lambda: self._in_the_middle(driver))
+        wait_until(self._in_the_middle, driver=driver)
 
-    def _in_the_middle(self, driver: Driver) -> bool:
-        assert driver.process.poll() is None, driver.ended()
-        half = self._cells[0].max_epochs // 2
-        return any(3 <= count <= half for count in self.epochs().values()) and any(
-            self._result(cell.id) is not None for cell in self._cells
+    def _in_the_middle(self) -> bool:
+        unfinished, half = self._unfinished(), self._cells[0].max_epochs // 2
+        return len(unfinished) < len(self._cells) and any(
+            3 <= count <= half for count in self._epochs(unfinished).values()
         )
 
     def remember(self) -> None:

@@ -55,13 +55,17 @@ def rehearse(
             loss.start_epoch(0, max_epochs)
             total = loss(latents, labels) + 0 * latents.sum()  # a loss may be constant
             total.backward()
-    if late := sorted(_registered(loss) - at_first):
+    if late := sorted({name for _, name in _registered(loss) - at_first}):
         raise InputError(
             f"loss {name} registers {', '.join(late)} when it is called, but must in __init__ (a "
             "buffer as None, if there is nothing yet): it could not be restored."
         )
 
 
-def _registered(loss: nn.Module) -> set[str]:
-    """The names of all parameters and buffers, those that are None among them."""
-    return {name for part in loss.modules() for name in (*part._parameters, *part._buffers)}
+def _registered(loss: nn.Module) -> set[tuple[str, str]]:
+    """All parameters and buffers, those that are None among them, by their module and name."""
+    return {
+        (path, name)
+        for path, module in loss.named_modules(remove_duplicate=False)
+        for name in (*module._parameters, *module._buffers)
+    }

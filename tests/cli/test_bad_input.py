@@ -37,6 +37,15 @@ class Late(Loss):
     def forward(self, latents, labels):
         self.register_buffer("mean", latents.detach().mean(dim=0))
         return latents.mean()
+
+class LateLayer(Loss):
+    def __init__(self, embedding_size):
+        super().__init__(embedding_size)
+        self.first = nn.Linear(embedding_size, 1)
+
+    def forward(self, latents, labels):
+        self.second = nn.Linear(latents.shape[1], 1)
+        return (self.first(latents) + self.second(latents)).mean()
 """
 
 
@@ -92,6 +101,10 @@ def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.Capture
         (
             ["loss=functions:Late", "lambda=0.5"],
             "loss functions:Late registers mean when it is called, but must in __init__ (a ",
+        ),
+        (
+            ["loss=functions:LateLayer", "lambda=0.5"],
+            "LateLayer registers bias, weight when it is called, but must in __init__ (a ",
         ),
         (
             ["loss={name: functions:Vector, heads: 48}", "lambda=0.5"],

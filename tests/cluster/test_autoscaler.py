@@ -14,11 +14,10 @@ import pytest
 from fake_cloud import TOKEN, FakeCloud, fake_cloud
 from narrator import Narrator
 from sweeps import (
-    FOUR,
-    SLOWER,
     Driver,
     Watched,
     experiment,
+    four_cells,
     left_behind,
     numbers,
     run,
@@ -43,7 +42,7 @@ def cloud(bucket: str) -> Iterator[FakeCloud]:
 def test_nodes_come_by_demand_are_replaced_and_go(
     tmp_path: Path, cloud: FakeCloud, bucket: str, narrator: Narrator, workers: int
 ):
-    declared = experiment(tmp_path, SLOWER if workers == 1 else FOUR)
+    declared = experiment(tmp_path, four_cells(workers))
     store = Store(bucket)
     undisturbed = Store(str(tmp_path / "undisturbed"))
     executor = "actor" if workers == 1 else "ddp"

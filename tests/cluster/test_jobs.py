@@ -10,14 +10,14 @@ import pytest
 from fake_cloud import TOKEN, FakeCloud, fake_cloud
 from laptop import Laptop
 from narrator import Narrator
-from sweeps import FOUR, experiment, numbers, wait_until
+from sweeps import experiment, four_cells, numbers, wait_until
 
 from lbray.store import Store
 from lbray.training import run_cell
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3600)]
 
-GRID = FOUR.replace(": 16", ": 8")
+GRID = four_cells(workers=2).replace(": 16", ": 8")
 
 
 @pytest.fixture

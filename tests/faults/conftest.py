@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sweeps import FOUR, SLOWER, experiment, numbers, run
+from sweeps import experiment, four_cells, numbers, run
 
 from lbray.planning import Placement
 from lbray.spec import Experiment
@@ -22,7 +22,7 @@ def workers() -> int:
 @pytest.fixture
 def declared(tmp_path: Path, workers: int) -> Experiment:
     """The four cells, for a driver that is started in `tmp_path`."""
-    return experiment(tmp_path, SLOWER if workers == 1 else FOUR)
+    return experiment(tmp_path, four_cells(workers))
 
 
 @pytest.fixture
@@ -35,10 +35,10 @@ def results(tmp_path: Path) -> Store:
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[int, dict[str, object]]:
     """The cells' numbers by workers per cell."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    slower, shared = experiment(folder, SLOWER), experiment(folder, FOUR)
+    alone, shared = (experiment(folder, four_cells(workers)) for workers in (1, 2))
     store = Store(str(folder / "results"))
-    for cell in slower.cells():
+    for cell in alone.cells():
         run_cell(cell, store)
     placement = Placement("ddp", "cpu", 1, workers_per_cell=2, cells_per_group=4)
     run(shared, store, placement)
-    return {1: numbers(store, slower), 2: numbers(store, shared)}
+    return {1: numbers(store, alone), 2: numbers(store, shared)}

@@ -18,12 +18,12 @@ pytestmark = [pytest.mark.faults, pytest.mark.parametrize("workers", [2])]
 
 
 def test_two_workers_come_to_what_one_process_does(
-    declared: Experiment, results: Store, undisturbed
+    declared: Experiment, results: Store, undisturbed, workers: int
 ):
     """But for rounding, which ten epochs amplify: the first ones are compared."""
     for cell in declared.cells():
         run_cell(cell, results)
-        alone, (_, shared, _) = results.cell(cell.id).history(), undisturbed[2][cell.id]
+        alone, (_, shared, _) = results.cell(cell.id).history(), undisturbed[workers][cell.id]
         assert len(shared) == len(alone)
         for one, two in zip(alone[:2], shared[:2], strict=True):
             assert two["train/loss"] == pytest.approx(one["train/loss"], rel=1e-3)
@@ -32,10 +32,16 @@ def test_two_workers_come_to_what_one_process_does(
 
 @pytest.mark.parametrize("victim", ["the worker that leads", "another worker", "its trial"])
 def test_a_process_of_a_group_is_killed(
-    declared: Experiment, results: Store, undisturbed, tmp_path: Path, victim: str
+    declared: Experiment,
+    results: Store,
+    undisturbed,
+    tmp_path: Path,
+    workers: int,
+    victim: str,
 ):
     watched = Watched(declared, results)
-    driver = Driver("sweep", "grid.yaml", "--workers-per-cell", "2", cwd=tmp_path)
+    words = ("sweep", "grid.yaml", "--workers-per-cell", str(workers))
+    driver = Driver(*words, cwd=tmp_path)
     watched.wait_for_the_middle(driver)
     other, leader = sorted(driver.descendants("RayTrainWorker"), key=_written)
     (trial,) = driver.descendants("ImplicitFunc")
@@ -46,7 +52,7 @@ def test_a_process_of_a_group_is_killed(
     assert code == 0, messages
     assert watched.begun() >= 2
     watched.assert_kept()
-    assert numbers(results, declared) == undisturbed[2]
+    assert numbers(results, declared) == undisturbed[workers]
     assert_nothing_left(driver, results)
 
 

@@ -95,9 +95,9 @@ def test_however_many_nodes_are_lost_no_cell_has_failed(
     words = ("--address", cluster.address, "--actors", "1")
     driver = Driver("sweep", "grid.yaml", *words, cwd=tmp_path)
     for times in range(1, RETRIES + 3):
-        wait_until(lambda times=times: watched.begun() == times)
+        wait_until(lambda times=times: watched.begun() == times, driver=driver)
         watched.assert_kept()
-        watched.wait_for_epochs(watched.epochs().get(cell.id, 0) + 3)
+        watched.wait_for_epochs(watched.epochs().get(cell.id, 0) + 3, driver)
         watched.remember()
         cluster.remove_node(node, allow_graceful=False)
         node = cluster.add_node(num_cpus=1)
@@ -111,11 +111,17 @@ def test_however_many_nodes_are_lost_no_cell_has_failed(
 
 @pytest.mark.parametrize("workers", [2])
 def test_the_driver_is_killed_and_the_cluster_is_not_its_own(
-    declared: Experiment, results: Store, undisturbed, tmp_path: Path, cluster: Cluster
+    declared: Experiment,
+    results: Store,
+    undisturbed,
+    tmp_path: Path,
+    cluster: Cluster,
+    workers: int,
 ):
     cluster.add_node(num_cpus=2)
     watched = Watched(declared, results)
-    words = ("sweep", "grid.yaml", "--address", cluster.address, "--workers-per-cell", "2")
+    words = ("sweep", "grid.yaml", "--address", cluster.address)
+    words += ("--workers-per-cell", str(workers))
     first = Driver(*words, cwd=tmp_path)
     watched.wait_for_the_middle(first)
     watched.remember()
@@ -125,5 +131,5 @@ def test_the_driver_is_killed_and_the_cluster_is_not_its_own(
     code, _, messages = second.ended()
     assert code == 0, messages
     watched.assert_kept()
-    assert numbers(results, declared) == undisturbed[2]
+    assert numbers(results, declared) == undisturbed[workers]
     assert_nothing_left(second, results)

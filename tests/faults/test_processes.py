@@ -29,6 +29,7 @@ def test_actors_are_killed(declared, results: Store, undisturbed, tmp_path: Path
     driver = Driver("sweep", "grid.yaml", cwd=tmp_path)
     watched.wait_for_the_middle(driver)
     victims = driver.descendants("ImplicitFunc")
+    assert victims
     watched.remember()
     for victim in victims:
         os.kill(victim, signal.Signals[kill])

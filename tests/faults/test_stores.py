@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import pytest
 from s3_server import CREDENTIALS, Road, s3_bucket
+from small_cells import StopAfter
 from sweeps import Driver, Watched, assert_nothing_left, files_with, numbers
 
 from lbray.spec import Experiment
@@ -104,11 +104,6 @@ def _fill(path: Path) -> None:
                 time.sleep(0.01)
 
 
-class EndsAfterNine:
-    def epoch(self, metrics: Mapping[str, Any]) -> bool:
-        return metrics["epoch"] == 8
-
-
 @pytest.mark.parametrize("damage", ["truncated", "bit-flipped", "emptied"])
 def test_checkpoints_are_damaged(
     declared: Experiment, results: Store, undisturbed, tmp_path: Path, damage: str
@@ -117,7 +112,7 @@ def test_checkpoints_are_damaged(
     finished, *damaged = declared.cells()
     run_cell(finished, results)
     for cell, names in zip(damaged, [["resume-9"], ["best"], ["resume-9", "best"]], strict=True):
-        assert run_cell(cell, results, reporter=EndsAfterNine()) is None
+        assert run_cell(cell, results, reporter=StopAfter(9)) is None
         accuracies = [epoch["val/acc"] for epoch in results.cell(cell.id).history()]
         assert max(accuracies[:-1]) >= accuracies[-1], "the last weights would be the best ones"
         for name in names:

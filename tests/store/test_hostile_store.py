@@ -159,13 +159,18 @@ def test_a_spec_that_is_not_the_cells_is_refused(trained: Store):
 
 
 @pytest.mark.parametrize(
-    "tag", ["!!python/object/apply:os.system ['touch {run}']", "!!python/name:os.system"]
+    ("tag", "refusal"),
+    [
+        ("!!python/object/apply:os.system ['touch {run}']", "could not determine a constructor"),
+        ("!!python/name:os.system", "could not determine a constructor"),
+        ("!!binary aGk=", "loss is b'hi', but must be the name of a loss"),
+    ],
 )
-def test_yaml_builds_nothing_but_values(tmp_path: Path, tag: str):
+def test_yaml_builds_nothing_but_values(tmp_path: Path, tag: str, refusal: str):
     path, run = tmp_path / "grid.yaml", tmp_path / "run"
     loss = tag.format(run=run)
     path.write_text(f"settings: {{dataset: digits, seed: 0}}\nblocks:\n  - loss: {loss}\n")
-    with pytest.raises(InputError, match="could not determine a constructor for the tag"):
+    with pytest.raises(InputError, match=refusal):
         spec.load(path).cells()
     assert not run.exists()
 
