@@ -9,7 +9,7 @@ import sys
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -87,12 +87,13 @@ def numbers(store: Store, declared: spec.Experiment) -> dict[str, object]:
 
 
 def wait_until(
-    condition: Callable[[], object], seconds: float = 240, driver: Driver | None = None
+    condition: Callable[[], object], seconds: float = 240, drivers: Sequence[Driver] = ()
 ) -> None:
-    """Return when something has come about; a driver that is given must live until then."""
+    """Return when something has come about; drivers that are given must live until then."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert driver is None or driver.process.poll() is None, driver.ended()
+        for driver in drivers:
+            assert driver.process.poll() is None, driver.ended()
         assert time.monotonic() < deadline, "it did not come about in time"
         time.sleep(0.05)
 
@@ -181,15 +182,15 @@ class Watched:
         histories = {cell: self._store.cell(cell).history() for cell in cells}
         return {cell: len(history) for cell, history in histories.items() if history}
 
-    def wait_for_epochs(self, count: int, driver: Driver | None = None) -> None:
-        """Return when a cell that is being trained has so many epochs behind it; a driver that is
+    def wait_for_epochs(self, count: int, drivers: Sequence[Driver] = ()) -> None:
+        """Return when a cell that is being trained has so many epochs behind it; drivers that are
         given must live until then."""
-        wait_until(lambda: max(self.epochs().values(), default=0) >= count, driver=driver)
+        wait_until(lambda: max(self.epochs().values(), default=0) >= count, drivers=drivers)
 
     def wait_for_the_middle(self, driver: Driver) -> None:
         """Return when a cell is finished and another between three epochs and half of them; the
         driver must live until then."""
-        wait_until(self._in_the_middle, driver=driver)
+        wait_until(self._in_the_middle, drivers=[driver])
 
     def _in_the_middle(self) -> bool:
         unfinished, half = self._unfinished(), self._cells[0].max_epochs // 2

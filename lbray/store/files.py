@@ -200,18 +200,22 @@ class Files:
     def check_writable(self, needed_bytes: int = 0) -> None:
         """Write and remove a small file, and see that the disk has room. Leaves nothing behind.
 
+        A local folder that is not there yet is not made, but tried where it would be: another sweep
+        may be making it.
+
         Raises:
             InputError: the store cannot be written, or has less room than `needed_bytes`.
         """
-        probe = f"probe-{uuid.uuid4().hex}"
-        root = Path(self._root)
-        absent = [each for each in (root, *root.parents) if self.is_local and not each.exists()]
+        name = f"probe-{uuid.uuid4().hex}"
         try:
-            self._write(self.path(probe), b"lbray")
-            self._delete(self.path(probe))
-            free = shutil.disk_usage(root).free if self.is_local else needed_bytes
-            for folder in absent:
-                folder.rmdir()
+            if self.is_local:
+                root = Path(self._root)
+                folder = next(each for each in (root, *root.parents) if each.exists())
+                probe, free = str(folder / name), shutil.disk_usage(folder).free
+            else:
+                probe, free = self.path(name), needed_bytes
+            self._write(probe, b"lbray")
+            self._delete(probe)
         except FAILURES as problem:
             raise InputError(
                 f"store is '{self.location}', but cannot be written there: {reason(problem)}; "

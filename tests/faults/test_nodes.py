@@ -95,9 +95,9 @@ def test_however_many_nodes_are_lost_no_cell_has_failed(
     words = ("--address", cluster.address, "--actors", "1")
     driver = Driver("sweep", "grid.yaml", *words, cwd=tmp_path)
     for times in range(1, RETRIES + 3):
-        wait_until(lambda times=times: watched.begun() == times, driver=driver)
+        wait_until(lambda times=times: watched.begun() == times, drivers=[driver])
         watched.assert_kept()
-        watched.wait_for_epochs(watched.epochs().get(cell.id, 0) + 3, driver)
+        watched.wait_for_epochs(watched.epochs().get(cell.id, 0) + 3, [driver])
         watched.remember()
         cluster.remove_node(node, allow_graceful=False)
         node = cluster.add_node(num_cpus=1)

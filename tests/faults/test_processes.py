@@ -128,8 +128,9 @@ def test_one_of_two_sweeps_is_killed_and_the_other_takes_its_cell(tmp_path: Path
     watched = Watched(declared, results)
     words = ("sweep", "grid.yaml", "--executor", "actor")
     drivers = [Driver(*words, cwd=tmp_path) for _ in range(2)]
-    wait_until(lambda: any(e["event"] == "cell_held" for e in results.event_log("grid").read()))
-    wait_until(lambda: watched.epochs().get(cell.id, 0) >= 5)
+    log = results.event_log("grid")
+    wait_until(lambda: any(e["event"] == "cell_held" for e in log.read()), drivers=drivers)
+    watched.wait_for_epochs(5, drivers)
     (claim,) = results.files.list("claims")
     sweep = claim.removeprefix(f"{cell.id}-").removesuffix(".json")
     holder = json.loads(results.files.read(f"sweeps/{sweep}.json"))["pid"]

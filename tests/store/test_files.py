@@ -78,6 +78,24 @@ def test_a_store_that_is_a_file_cannot_be_written(tmp_path: Path):
         Files(str(tmp_path / "file" / "store")).check_writable()
 
 
+def test_whether_a_new_store_can_be_written_is_asked_without_making_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Two sweeps that begin at once would take away each other's folders, or miss them."""
+    files, delete = Files(str(tmp_path / "new" / "store")), Files._delete
+
+    def meanwhile(self: Files, path: str) -> None:
+        assert not (tmp_path / "new").exists()
+        Files(files.location).write("cells/a", b"another's")
+        delete(self, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Files, "_delete", meanwhile)
+        files.check_writable()
+    assert files.read("cells/a") == b"another's"
+    assert [path.name for path in tmp_path.iterdir()] == ["new"]
+
+
 def test_a_store_without_room_is_refused(tmp_path: Path):
     files = Files(str(tmp_path))
     files.check_writable(1000)
