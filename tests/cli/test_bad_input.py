@@ -44,8 +44,8 @@ class LateLayer(Loss):
         self.first = nn.Linear(embedding_size, 1)
 
     def forward(self, latents, labels):
-        self.second = nn.Linear(latents.shape[1], 1)
-        return (self.first(latents) + self.second(latents)).mean()
+        self.second = nn.PReLU()
+        return self.second(self.first(latents)).mean()
 """
 
 
@@ -104,7 +104,7 @@ def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.Capture
         ),
         (
             ["loss=functions:LateLayer", "lambda=0.5"],
-            "LateLayer registers bias, weight when it is called, but must in __init__ (a ",
+            "loss functions:LateLayer registers weight when it is called, but must in __init__ (a ",
         ),
         (
             ["loss={name: functions:Vector, heads: 48}", "lambda=0.5"],

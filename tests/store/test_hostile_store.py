@@ -158,11 +158,14 @@ def test_a_spec_that_is_not_the_cells_is_refused(trained: Store):
         trained.cell(CELL.id).cell()
 
 
+NO_CONSTRUCTOR = "could not determine a constructor for the tag"
+
+
 @pytest.mark.parametrize(
     ("tag", "refusal"),
     [
-        ("!!python/object/apply:os.system ['touch {run}']", "could not determine a constructor"),
-        ("!!python/name:os.system", "could not determine a constructor"),
+        ("!!python/object/apply:os.system ['touch {run}']", NO_CONSTRUCTOR),
+        ("!!python/name:os.system", NO_CONSTRUCTOR),
         ("!!binary aGk=", "loss is b'hi', but must be the name of a loss"),
     ],
 )
