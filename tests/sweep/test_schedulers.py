@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -126,7 +128,7 @@ def test_weights_and_biases_hears_of_each_cell_and_its_key_is_in_no_log(tmp_path
             WANDB_DIR=str(tmp_path),
             WANDB_MODE="offline",
         )
-        wait_until(lambda: driver.descendants("WandbLoggingActor"))  # which has its environment
+        wait_until(lambda: driver.descendants("RunWriter"), drivers=[driver])  # it has the key
         code, _, messages = driver.ended()
         assert code == 0, messages
         runs = list(tmp_path.glob("wandb/offline-run-*/run-*.wandb"))
@@ -134,6 +136,38 @@ def test_weights_and_biases_hears_of_each_cell_and_its_key_is_in_no_log(tmp_path
         assert all(b"val/acc" in run.read_bytes() for run in runs)
         assert not files_with(key, tmp_path, Path(logs))
         assert any(Path(logs).rglob("runtime_env_agent.log"))
+
+
+BUSY = """
+import os, queue, threading
+import psutil
+from ray.air.integrations.wandb import _QueueItem
+from wandb.sdk.lib.service.service_connection import ServiceConnection
+from lbray.sweep.weights_and_biases import RunWriter
+
+told, items = ServiceConnection.inform_finish, queue.Queue()
+
+def told_while_it_is_busy(*arguments, **options):
+    (file_writer,) = psutil.Process().children()
+    file_writer.suspend()
+    threading.Timer(1, file_writer.resume).start()
+    told(*arguments, **options)
+
+ServiceConnection.inform_finish = told_while_it_is_busy
+items.put((_QueueItem.RESULT, {"val/acc": 0.5}))
+items.put((_QueueItem.END, None))
+RunWriter(os.getcwd(), items, [], [], project="grid", mode="offline").run()
+for process in [*psutil.Process().children(), psutil.Process()]:
+    process.kill()
+"""
+
+
+def test_a_run_of_weights_and_biases_is_whole_when_ray_kills_what_has_written_it(tmp_path: Path):
+    """However busy the process is that writes the run's file, which is killed with its parent."""
+    code = subprocess.run([sys.executable, "-c", BUSY], cwd=tmp_path, check=False).returncode
+    assert code == -signal.SIGKILL
+    (run,) = tmp_path.glob("wandb/offline-run-*/run-*.wandb")
+    assert b"val/acc" in run.read_bytes()
 
 
 def test_by_the_median_a_cell_is_ended_that_stays_below_the_others_means():
