@@ -20,6 +20,12 @@ def workers() -> int:
 
 
 @pytest.fixture
+def command(workers: int) -> tuple[str, ...]:
+    """The words of such a driver's sweep."""
+    return ("sweep", "grid.yaml", "--workers-per-cell", str(workers))
+
+
+@pytest.fixture
 def declared(tmp_path: Path, workers: int) -> Experiment:
     """The four cells, for a driver that is started in `tmp_path`."""
     return experiment(tmp_path, four_cells(workers))
@@ -31,9 +37,14 @@ def results(tmp_path: Path) -> Store:
     return Store(str(tmp_path / "results"))
 
 
+@pytest.fixture
+def undisturbed(workers: int, undisturbed_by_workers) -> dict[str, object]:
+    """The cells' numbers when nothing happens to them."""
+    return undisturbed_by_workers[workers]
+
+
 @pytest.fixture(scope="session")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[int, dict[str, object]]:
-    """The cells' numbers by workers per cell."""
+def undisturbed_by_workers(tmp_path_factory: pytest.TempPathFactory) -> dict[int, dict]:
     folder = tmp_path_factory.mktemp("undisturbed")
     alone, shared = (experiment(folder, four_cells(workers)) for workers in (1, 2))
     store = Store(str(folder / "results"))

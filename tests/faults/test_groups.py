@@ -18,12 +18,12 @@ pytestmark = [pytest.mark.faults, pytest.mark.parametrize("workers", [2])]
 
 
 def test_two_workers_come_to_what_one_process_does(
-    declared: Experiment, results: Store, undisturbed, workers: int
+    declared: Experiment, results: Store, undisturbed
 ):
     """But for rounding, which ten epochs amplify: the first ones are compared."""
     for cell in declared.cells():
         run_cell(cell, results)
-        alone, (_, shared, _) = results.cell(cell.id).history(), undisturbed[workers][cell.id]
+        alone, (_, shared, _) = results.cell(cell.id).history(), undisturbed[cell.id]
         assert len(shared) == len(alone)
         for one, two in zip(alone[:2], shared[:2], strict=True):
             assert two["train/loss"] == pytest.approx(one["train/loss"], rel=1e-3)
@@ -36,12 +36,11 @@ def test_a_process_of_a_group_is_killed(
     results: Store,
     undisturbed,
     tmp_path: Path,
-    workers: int,
+    command: tuple[str, ...],
     victim: str,
 ):
     watched = Watched(declared, results)
-    words = ("sweep", "grid.yaml", "--workers-per-cell", str(workers))
-    driver = Driver(*words, cwd=tmp_path)
+    driver = Driver(*command, cwd=tmp_path)
     watched.wait_for_the_middle(driver)
     other, leader = sorted(driver.descendants("RayTrainWorker"), key=_written)
     (trial,) = driver.descendants("ImplicitFunc")
@@ -52,7 +51,7 @@ def test_a_process_of_a_group_is_killed(
     assert code == 0, messages
     assert watched.begun() >= 2
     watched.assert_kept()
-    assert numbers(results, declared) == undisturbed[workers]
+    assert numbers(results, declared) == undisturbed
     assert_nothing_left(driver, results)
 
 

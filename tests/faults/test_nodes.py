@@ -52,15 +52,14 @@ def test_a_node_is_lost_and_another_joins(
     results: Store,
     undisturbed,
     tmp_path: Path,
+    command: tuple[str, ...],
     cluster: Cluster,
-    workers: int,
     told: bool,
 ):
     """At once, or as a machine that is taken away: all its processes are told to end before."""
     lost = cluster.add_node(num_cpus=2)
     watched = Watched(declared, results)
-    words = ("--address", cluster.address, "--workers-per-cell", str(workers))
-    driver = Driver("sweep", "grid.yaml", *words, cwd=tmp_path)
+    driver = Driver(*command, "--address", cluster.address, cwd=tmp_path)
     watched.wait_for_the_middle(driver)
     watched.remember()
     if told:
@@ -76,7 +75,7 @@ def test_a_node_is_lost_and_another_joins(
     assert code == 0, messages
     assert watched.begun() >= 2
     watched.assert_kept()
-    assert numbers(results, declared) == undisturbed[workers]
+    assert numbers(results, declared) == undisturbed
     assert_nothing_left(driver, results)
 
 
@@ -115,13 +114,12 @@ def test_the_driver_is_killed_and_the_cluster_is_not_its_own(
     results: Store,
     undisturbed,
     tmp_path: Path,
+    command: tuple[str, ...],
     cluster: Cluster,
-    workers: int,
 ):
     cluster.add_node(num_cpus=2)
     watched = Watched(declared, results)
-    words = ("sweep", "grid.yaml", "--address", cluster.address)
-    words += ("--workers-per-cell", str(workers))
+    words = (*command, "--address", cluster.address)
     first = Driver(*words, cwd=tmp_path)
     watched.wait_for_the_middle(first)
     watched.remember()
@@ -131,5 +129,5 @@ def test_the_driver_is_killed_and_the_cluster_is_not_its_own(
     code, _, messages = second.ended()
     assert code == 0, messages
     watched.assert_kept()
-    assert numbers(results, declared) == undisturbed[workers]
+    assert numbers(results, declared) == undisturbed
     assert_nothing_left(second, results)

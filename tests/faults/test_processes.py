@@ -37,7 +37,7 @@ def test_actors_are_killed(declared, results: Store, undisturbed, tmp_path: Path
     assert code == 0, messages
     assert watched.begun() >= 2
     watched.assert_kept()
-    assert numbers(results, declared) == undisturbed[1]
+    assert numbers(results, declared) == undisturbed
     assert_nothing_left(driver, results)
 
 
@@ -49,12 +49,11 @@ def test_the_driver_is_killed(
     results: Store,
     undisturbed,
     tmp_path: Path,
+    command: tuple[str, ...],
     kill: str,
-    workers: int,
 ):
     watched = Watched(declared, results)
-    words = ("sweep", "grid.yaml", "--workers-per-cell", str(workers))
-    first = Driver(*words, cwd=tmp_path)
+    first = Driver(*command, cwd=tmp_path)
     watched.wait_for_the_middle(first)
     watched.remember()
     first.process.send_signal(signal.Signals[kill])
@@ -64,11 +63,11 @@ def test_the_driver_is_killed(
         assert "the same command continues: lbray sweep grid.yaml" in messages
         assert not first.descendants()
     assert watched.epochs()
-    second = Driver(*words, cwd=tmp_path)
+    second = Driver(*command, cwd=tmp_path)
     code, _, messages = second.ended()
     assert code == 0, messages
     watched.assert_kept()
-    assert numbers(results, declared) == undisturbed[workers]
+    assert numbers(results, declared) == undisturbed
     assert_nothing_left(second, results)
     assert_nothing_left(first, results)
 
@@ -104,7 +103,7 @@ def test_two_sweeps_on_one_store_share_the_cells(
         code, _, messages = driver.ended()
         assert code == 0, messages
         assert "all 4 cells done" in messages
-    assert numbers(shared, declared) == undisturbed[1]
+    assert numbers(shared, declared) == undisturbed
     events = shared.event_log("grid").read()
     epochs = [event for event in events if event["event"] == "epoch"]
     begun = [event["cell"] for event in epochs if event["epochs"] == 1]

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.faults
 
 @pytest.mark.parametrize(("executor", "workers"), [("actor", 1), ("ddp", 2)])
 def test_an_object_store_is_away_for_a_while(
-    declared: Experiment, undisturbed, tmp_path: Path, executor: str, workers: int
+    declared: Experiment, undisturbed, tmp_path: Path, command: tuple[str, ...], executor: str
 ):
     """Neither the store nor a log holds the secret that opens the store."""
     with s3_bucket() as bucket, TemporaryDirectory() as logs:  # a short path, for Ray's sockets
@@ -31,8 +31,8 @@ def test_an_object_store_is_away_for_a_while(
         store = Store(bucket.uri("results"))
         watched = Watched(declared, store)
         location = bucket.uri("results", road.port)
-        words = ("--executor", executor, "--workers-per-cell", str(workers), "--store", location)
-        driver = Driver("sweep", "grid.yaml", *words, cwd=tmp_path, RAY_TMPDIR=logs)
+        words = (*command, "--executor", executor, "--store", location)
+        driver = Driver(*words, cwd=tmp_path, RAY_TMPDIR=logs)
         watched.wait_for_the_middle(driver)
         road.close()
         watched.remember()
@@ -42,7 +42,7 @@ def test_an_object_store_is_away_for_a_while(
         code, _, messages = driver.ended()
         assert code == 0, messages
         watched.assert_kept()
-        assert numbers(store, declared) == undisturbed[workers]
+        assert numbers(store, declared) == undisturbed
         assert_nothing_left(driver, store)
         assert "FAILED" not in messages
         status = Driver("status", "grid", "--store", location, "--json", cwd=tmp_path)
@@ -89,7 +89,7 @@ def test_the_disk_is_full(declared: Experiment, undisturbed, tmp_path: Path, sma
     code, _, messages = second.ended()
     assert code == 0, messages
     watched.assert_kept()
-    assert numbers(store, declared) == undisturbed[1]
+    assert numbers(store, declared) == undisturbed
     assert_nothing_left(second, store)
 
 
@@ -123,7 +123,7 @@ def test_checkpoints_are_damaged(
     code, _, messages = driver.ended()
     assert code == 0, messages
     watched.assert_kept()
-    assert numbers(results, declared) == undisturbed[1]
+    assert numbers(results, declared) == undisturbed
     assert_nothing_left(driver, results)
 
 
