@@ -98,6 +98,13 @@ def wait_until(
         time.sleep(0.05)
 
 
+def wait_for_a_held_cell(store: Store, drivers: Sequence[Driver] = ()) -> None:
+    """Return when a sweep has told that it met with another's claim; drivers that are given must
+    live until then."""
+    events = store.event_log("grid")
+    wait_until(lambda: any(e["event"] == "cell_held" for e in events.read()), drivers=drivers)
+
+
 class Driver:
     """``lbray …`` in a process of its own, whose descendants can be found."""
 

@@ -14,7 +14,15 @@ from pathlib import Path
 
 import pytest
 from s3_server import s3_bucket
-from sweeps import Driver, Watched, assert_nothing_left, experiment, numbers, wait_until
+from sweeps import (
+    Driver,
+    Watched,
+    assert_nothing_left,
+    experiment,
+    numbers,
+    wait_for_a_held_cell,
+    wait_until,
+)
 
 from lbray.store import Store
 from lbray.training import run_cell
@@ -76,7 +84,7 @@ def test_a_sweep_that_is_ended_while_ray_starts_leaves_nothing(
     declared, results: Store, tmp_path: Path
 ):
     driver = Driver("sweep", "grid.yaml", cwd=tmp_path)
-    wait_until(lambda: driver.descendants("gcs_server"))
+    wait_until(lambda: driver.descendants("gcs_server"), drivers=[driver])
     driver.process.terminate()
     code, _, messages = driver.ended()
     assert code == 130, messages
@@ -127,8 +135,7 @@ def test_one_of_two_sweeps_is_killed_and_the_other_takes_its_cell(tmp_path: Path
     watched = Watched(declared, results)
     words = ("sweep", "grid.yaml", "--executor", "actor")
     drivers = [Driver(*words, cwd=tmp_path) for _ in range(2)]
-    log = results.event_log("grid")
-    wait_until(lambda: any(e["event"] == "cell_held" for e in log.read()), drivers=drivers)
+    wait_for_a_held_cell(results, drivers)
     watched.wait_for_epochs(5, drivers)
     (claim,) = results.files.list("claims")
     sweep = claim.removeprefix(f"{cell.id}-").removesuffix(".json")

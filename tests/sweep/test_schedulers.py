@@ -14,7 +14,16 @@ from unittest.mock import Mock
 
 import pytest
 from small_cells import small_cell
-from sweeps import Driver, actors, experiment, files_with, left_behind, run, wait_until
+from sweeps import (
+    Driver,
+    actors,
+    experiment,
+    files_with,
+    left_behind,
+    run,
+    wait_for_a_held_cell,
+    wait_until,
+)
 from trials import Trial
 
 import analysis
@@ -62,8 +71,7 @@ def test_what_a_scheduler_ended_is_in_no_table_until_a_sweep_without_one_trains_
 
 def _release_when_told(holder: Lease, cell_id: str, store: Store) -> None:
     """Give a claim back when another sweep has told that it met with it."""
-    events = store.event_log("grid")
-    wait_until(lambda: any(event["event"] == "cell_held" for event in events.read()))
+    wait_for_a_held_cell(store)
     holder.release(cell_id)
 
 

@@ -131,7 +131,7 @@ def test_a_sweep_that_is_killed_half_way_is_completed_by_the_same_command(
         return list((tmp_path / "results" / "cells").glob("*/result.json"))
 
     first = Driver("sweep", "grid.yaml", cwd=tmp_path)
-    wait_until(lambda: len(finished()) >= 2 or first.process.poll() is not None)
+    wait_until(lambda: len(finished()) >= 2, drivers=[first])
     first.process.kill()
     first.ended(60)
     kept = {path: path.stat().st_mtime_ns for path in finished()}
